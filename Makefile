@@ -1,0 +1,41 @@
+# Every recipe is one line over a command that works without make too. `in_env.py` makes the environment where needed.
+PYTHON ?= python3
+RUN = "$(PYTHON)" in_env.py
+
+.PHONY: help setup demo lab test test-slow refresh reference lint lock clean
+.DEFAULT_GOAL := help
+
+help:  ## list these recipes
+	@"$(PYTHON)" -c "import re; [print(f'make {a:10} {b}') for a, b in re.findall(r'(?m)^([a-z-]+):.*?## (.*)', open('Makefile', encoding='utf-8').read())]"
+
+setup:  ## make the environment, or bring it up to date
+	$(RUN)
+
+demo:  ## scaffold a project into demo/, run its notebooks, and list the results as a page
+	$(RUN) python demo.py
+
+lab:  ## open JupyterLab on the notebooks
+	$(RUN) jupyter lab notebooks
+
+test:  ## test everything, the notebooks' stored outputs included (some minutes)
+	$(RUN) pytest -n auto --dist loadfile --nbval
+
+test-slow:  ## test in a real browser, and a whole generated project (some minutes more)
+	$(RUN) uv pip install --quiet --require-hashes -r tests/browser/requirements.lock
+	$(RUN) pytest -m "slow or browser" tests
+
+refresh:  ## execute the notebooks again and store their outputs (add ACCEPT=--accept to accept other numbers)
+	$(RUN) paillasse refresh $(ACCEPT)
+
+reference:  ## ask R again for the answers that the tests compare with
+	Rscript tests/reference/survival.R > tests/reference/survival_r.json
+
+lint:  ## check style and the arrows between the library's rooms
+	$(RUN) ruff check
+	$(RUN) lint-imports
+
+lock:  ## resolve requirements.in and the library's requirements anew
+	$(RUN) uv pip compile --upgrade --universal --generate-hashes --no-header --python-version 3.11 shared_lib/pyproject.toml requirements.in -o requirements.lock
+
+clean:  ## remove the environment, the demo and all caches; asks git, so nothing tracked or new is lost
+	git clean -fdX

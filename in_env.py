@@ -1,0 +1,104 @@
+"""Run a command in this folder's own environment, made first from requirements.lock where needed.
+
+    python3 in_env.py                        make the environment, or bring it up to date
+    python3 in_env.py COMMAND [ARGUMENT...]  the same, then run COMMAND in it
+
+Needs Python >= 3.11 and nothing else. The environment is the folder `.venv`: exactly the packages of
+requirements.lock, each checked against its hash, then this folder's own packages, which no index ever serves.
+It is made anew only when one of the files that describe it has changed.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+ENVIRONMENT = ROOT / ".venv"
+SCRIPTS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = SCRIPTS / ("python.exe" if os.name == "nt" else "python")
+LOCK = ROOT / "requirements.lock"
+STAMP = ENVIRONMENT / "made-from"
+# The shared library, and in a project the team's own package.
+LOCAL_PACKAGES = [folder for folder in (ROOT / "shared_lib", ROOT) if (folder / "src").is_dir()]
+
+
+def fingerprint() -> str:
+    """What the environment is made from: interpreter, place, lock and the local packages' declarations."""
+    parts = [sys.version, str(ROOT).encode("utf-8", "surrogateescape").hex()]
+    files = [LOCK, *(folder / "pyproject.toml" for folder in LOCAL_PACKAGES)]
+    parts += [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    return "\n".join(parts)
+
+
+def locked_lines(package: str) -> str:
+    """The lines of the lock that pin one package and its hashes."""
+    lines = LOCK.read_text(encoding="utf-8").splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"{package}=="))
+    end = start
+    while lines[end].endswith("\\"):
+        end += 1
+    return "\n".join(lines[start : end + 1]) + "\n"
+
+
+def uv() -> str:
+    """The installer: the machine's own, else the one of the lock, fetched into the environment by pip."""
+    found = shutil.which("uv", path=str(SCRIPTS)) or shutil.which("uv")
+    if found:
+        return found
+    with tempfile.TemporaryDirectory() as folder:
+        requirement = Path(folder, "uv.txt")
+        requirement.write_text(locked_lines("uv"), encoding="utf-8")
+        command = [PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", requirement]
+        subprocess.run(command, check=True)
+    return shutil.which("uv", path=str(SCRIPTS)) or sys.exit("uv was installed but is not in " + str(SCRIPTS))
+
+
+def make_environment() -> None:
+    """Bring `.venv` to what the lock says; a half-made one, or one moved from elsewhere, is replaced."""
+    wanted = fingerprint()
+    if STAMP.is_file() and STAMP.read_text(encoding="utf-8") == wanted:
+        return
+    print(f"Making the environment in {ENVIRONMENT} (once, and after each change of requirements.lock)", flush=True)
+    STAMP.unlink(missing_ok=True)
+    venv = [sys.executable, "-m", "venv", "--clear", ENVIRONMENT]
+    if shutil.which("uv"):  # needs no ensurepip, which Debian keeps in a package of its own
+        venv.insert(3, "--without-pip")
+    if subprocess.run(venv).returncode:
+        sys.exit("The environment could not be made. On Debian and Ubuntu: sudo apt install python3-venv")
+    installer = uv()
+    subprocess.run([installer, "pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", LOCK], check=True)
+    for folder in LOCAL_PACKAGES:  # after the lock and without an index: `paillasse` must never come from one
+        options = ["--quiet", "--offline", "--no-deps", "--no-build-isolation", "--python", PYTHON]
+        subprocess.run([installer, "pip", "install", *options, "--editable", folder], check=True)
+    STAMP.write_text(wanted, encoding="utf-8")
+
+
+def main() -> int:
+    if sys.version_info < (3, 11):
+        sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
+    try:
+        make_environment()
+    except subprocess.CalledProcessError as failure:
+        sys.exit(f"The environment is not complete; run this again once the error above is mended. {failure}")
+    if len(sys.argv) == 1:
+        return 0
+    environ = os.environ | {
+        "PATH": os.pathsep.join([str(SCRIPTS), os.environ.get("PATH", "")]),
+        "VIRTUAL_ENV": str(ENVIRONMENT),
+        "PYTHONUTF8": "1",  # paths with accents in editable installs, on Windows too
+    }
+    command = shutil.which(sys.argv[1], path=environ["PATH"])
+    if command is None:
+        sys.exit(f"There is no command {sys.argv[1]!r} in {SCRIPTS}")
+    try:
+        return subprocess.run([command, *sys.argv[2:]], env=environ).returncode
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""Every error that a user can see: what is wrong, where, and what to do. Never a patient's value."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class PaillasseError(Exception):
+    """Something that a user can mend; the command line prints it without a traceback."""
+
+    exit_code = 1
+
+
+class CatalogError(PaillasseError):
+    """`data_catalog.yaml` cannot be used as it stands."""
+
+    exit_code = 3
+
+
+class DataError(PaillasseError):
+    """A data set is not what the catalogue declares."""
+
+    exit_code = 4
+
+
+class InputError(PaillasseError):
+    """An analysis was given a column, a value or a table for which it has no answer."""
+
+    exit_code = 5
+
+
+class NotebookError(PaillasseError):
+    """A notebook cannot be run or checked as it stands."""
+
+    exit_code = 6
+
+
+class RunError(PaillasseError):
+    """`runs.yaml` cannot be executed as it stands."""
+
+    exit_code = 7
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence that helps with a mistyped name: the nearest known one, or all of them."""
+    known = [str(each) for each in known]
+    near = difflib.get_close_matches(str(name), known, n=1)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return "Known: " + (", ".join(known) if known else "none") + "."

@@ -1,0 +1,96 @@
+"""From a formula to the columns of a Cox model: R's formulas, read by formulaic, without an intercept."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from formulaic import Formula, ModelSpec, model_matrix
+from formulaic.errors import FormulaicError
+from formulaic.parser.types import Factor
+from formulaic.utils.variables import get_required_variables
+
+from paillasse.errors import InputError
+from paillasse.survival._input import refuse
+from paillasse.tables import need_columns
+
+
+@dataclass(frozen=True)
+class Design:
+    """The design of fitted rows, and what is needed to build the same columns from new rows."""
+
+    matrix: np.ndarray
+    names: list[str]
+    terms: dict[str, list[int]]
+    spec: ModelSpec
+
+    def of(self, data: pd.DataFrame) -> np.ndarray:
+        """The same columns from other data: categories keep their coding, splines their knots."""
+        need_columns(data, _columns(self.spec.formula))
+        built = self.spec.get_model_matrix(data, na_action="ignore")
+        return built.drop(columns="Intercept", errors="ignore").to_numpy(dtype=float)
+
+
+def parsed(formula: str | Sequence[str], data: pd.DataFrame) -> tuple[Formula, list[str]]:
+    """The formula and the columns that it needs, each checked to exist."""
+    if not isinstance(formula, str):
+        need_columns(data, formula)
+        formula = " + ".join(f"`{name}`" for name in formula)
+    if not formula.strip() or "~" in formula:
+        raise InputError('formula names the covariates only, e.g. "age + C(stage)"; the outcome has its own arguments.')
+    try:
+        right = Formula(formula)
+        needed = _columns(right)
+    except FormulaicError as error:
+        raise InputError(f"The formula {formula!r} cannot be read: {error}") from None
+    need_columns(data, needed)
+    return right, needed
+
+
+def design(formula: Formula, data: pd.DataFrame, rows: np.ndarray) -> Design:
+    """Build the columns for the complete rows, whose positions in the caller's data are `rows`."""
+    try:
+        built = model_matrix(formula, data, na_action="ignore")
+    except FormulaicError as error:
+        raise InputError(f"The formula cannot be applied to the data: {error}") from None
+    spec = built.model_spec
+    names = [name for name in built.columns if name != "Intercept"]
+    if not names:
+        raise InputError("The formula has no covariate.")
+    matrix = built[names].to_numpy(dtype=float)
+    for name, column in zip(names, matrix.T):
+        refuse(~np.isfinite(column), f"Term {name!r} is not a finite number", rows)
+        if np.ptp(column) == 0:
+            raise InputError(f"Term {name!r} is the same for all {len(column)} rows; leave it out.")
+    _refuse_collinear(matrix, names)
+    terms = {}
+    for term, columns in spec.term_indices.items():
+        places = [names.index(built.columns[column]) for column in columns if built.columns[column] != "Intercept"]
+        if places:
+            terms[str(term)] = places
+    return Design(matrix, names, terms, spec)
+
+
+def _columns(formula: Formula) -> list[str]:
+    """The data's columns that a formula uses, also those in backquotes, which formulaic cuts at a dot."""
+    needed = set()
+    for factor in {factor for term in formula for factor in term.factors}:
+        if factor.eval_method is Factor.EvalMethod.LOOKUP:
+            needed.add(factor.expr)
+        elif factor.eval_method is Factor.EvalMethod.PYTHON:
+            needed |= set(re.findall(r"`([^`]+)`", factor.expr))
+            variables = get_required_variables(re.sub(r"`[^`]+`", "0", factor.expr))
+            needed |= {str(name.root) for name in variables if "callable" not in name.roles}
+    return sorted(needed)
+
+
+def _refuse_collinear(matrix: np.ndarray, names: list[str]) -> None:
+    """Name the first column that the columns before it already give."""
+    scaled = matrix - matrix.mean(axis=0)
+    scaled = scaled / np.sqrt((scaled**2).sum(axis=0))
+    # In R of QR, a column's diagonal is what of it the columns before do not give.
+    left = np.abs(np.diag(np.linalg.qr(scaled, mode="r")))
+    if len(left) < len(names) or (left < 1e-9).any():
+        first = names[int(np.argmax(left < 1e-9))] if (left < 1e-9).any() else names[len(left)]
+        raise InputError(f"Term {first!r} is a combination of the terms before it; leave one of them out.")

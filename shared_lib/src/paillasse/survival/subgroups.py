@@ -1,0 +1,114 @@
+"""A treatment's effect in subgroups, each with the test that it differs between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import chdtrc
+
+from paillasse.errors import InputError
+from paillasse.survival.cox import cox
+from paillasse.tables import Shown, View, need_columns
+
+
+@dataclass(frozen=True, repr=False)
+class SubgroupEffects(Shown):
+    """Hazard ratios of a treatment in subgroups.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        A row for all, then for each level of each subgroup: `subgroup`, `level`, `n`, `events`, `hazard_ratio`,
+        `lower`, `upper` (NaN where a level has no estimate), `p_interaction` (on a subgroup's first row).
+    """
+
+    table: pd.DataFrame
+    treatment: str
+    conf_level: float
+
+    def figure(self, title: str = "", axis: str = "Hazard ratio (log scale)"):
+        """The hazard ratios as a forest plot, a heading for each subgroup."""
+        from paillasse.figures import forest
+
+        rows = []
+        for name, part in self.table.groupby("subgroup", sort=False):
+            if len(part) > 1:
+                rows.append({"label": f"{name}, p interaction {part['p_interaction'].iloc[0]:.2f}"})
+            rows += part.assign(label=part["level"].astype(str)).to_dict("records")
+        return forest(pd.DataFrame(rows), label="label", title=title, axis=axis, conf_level=self.conf_level)
+
+    def view(self) -> View:
+        note = "p interaction: likelihood ratio test that the effect is the same at all levels; empty for all patients."
+        return View(f"Effect of {self.treatment} in subgroups (hazard ratio)", self.table, (note,))
+
+
+def subgroups(
+    data: pd.DataFrame,
+    duration: str,
+    event: str,
+    treatment: str,
+    by: Sequence[str],
+    conf_level: float = 0.95,
+) -> SubgroupEffects:
+    """Estimate a treatment's hazard ratio within the levels of each subgroup, and test whether they differ.
+
+    Parameters
+    ----------
+    data, duration, event
+        As in :func:`cox`.
+    treatment : str
+        Column of 0 and 1 (or True and False).
+    by : list of str
+        Columns whose values make the subgroups, looked at one after the other. A row with a missing value there is
+        left out of that column's rows.
+
+    Returns
+    -------
+    SubgroupEffects
+
+    Raises
+    ------
+    InputError
+        If the treatment is not 0 and 1, or has no estimate in all patients.
+
+    Notes
+    -----
+    A difference between subgroups is shown by the interaction test, not by one level's limits excluding 1.
+    """
+    need_columns(data, [treatment, *by])
+    if not set(data[treatment].dropna().unique()) <= {0, 1}:
+        raise InputError(f"Column {treatment!r} (treatment) must hold 0 and 1.")
+    data = data.assign(**{treatment: data[treatment].astype(float)})
+    rows = [_row(data, duration, event, treatment, conf_level, "All", "All patients", np.nan)]
+    for name in by:
+        known = data[data[name].notna()].assign(_level=lambda d, name=name: pd.Categorical(d[name]))
+        p_interaction = _interaction(known, duration, event, treatment)
+        for level, part in known.groupby("_level", observed=True):
+            rows.append(_row(part, duration, event, treatment, conf_level, name, level, p_interaction))
+            p_interaction = np.nan
+    return SubgroupEffects(pd.DataFrame(rows), treatment, conf_level)
+
+
+def _row(data, duration, event, treatment, conf_level, subgroup, level, p_interaction) -> dict:
+    row = {"subgroup": subgroup, "level": level, "n": len(data), "events": int(data[event].sum())}
+    try:
+        model = cox(data, duration, event, [treatment], conf_level=conf_level)
+        row |= {"n": model.n} | model.table[["hazard_ratio", "lower", "upper"]].iloc[0].to_dict()
+    except InputError:  # one arm only, or no event in an arm: shown without an estimate
+        if level == "All patients":
+            raise
+        row |= dict.fromkeys(("hazard_ratio", "lower", "upper"), np.nan)
+    return row | {"p_interaction": p_interaction}
+
+
+def _interaction(data, duration, event, treatment) -> float:
+    levels = data["_level"].nunique()
+    if levels < 2:
+        return np.nan
+    try:
+        apart = cox(data, duration, event, f"`{treatment}` * _level")
+        together = cox(data, duration, event, f"`{treatment}` + _level")
+    except InputError:
+        return np.nan
+    return float(chdtrc(levels - 1, 2 * (apart.log_likelihood - together.log_likelihood)))

@@ -1,0 +1,95 @@
+"""Figures: what is drawn is what the table says, and no more points than can be seen."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from paillasse.figures import calibration, forest
+from paillasse.survival import cox, kaplan_meier, subgroups
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    random = np.random.default_rng(3)
+    n = 100_000
+    data = pd.DataFrame({"days": random.integers(1, 4000, n), "died": random.random(n) < 0.5})
+    return data.assign(arm=random.integers(0, 4, n), treated=random.integers(0, 2, n))
+
+
+def trace(figure, name):
+    return next(each for each in figure.data if each.name == name)
+
+
+def test_a_survival_figure_of_100_000_patients_in_four_groups_stays_small(cohort):
+    figure = kaplan_meier(cohort, "days", "died", by="arm").figure()
+    assert len(figure.to_json()) < 150_000
+    assert max(len(each.x) for each in figure.data) <= 1000
+
+
+def test_the_drawn_curve_is_the_estimate(cohort):
+    curve = kaplan_meier(cohort.head(300), "days", "died")
+    drawn = trace(curve.figure(), "All patients")
+    expected = curve.at(drawn.x[1:])["survival"].to_numpy()
+    np.testing.assert_allclose(drawn.y[1:], expected, rtol=1e-12)
+    assert (drawn.x[0], drawn.y[0]) == (0, 1)
+
+
+def test_thinning_moves_the_curve_by_less_than_can_be_seen(cohort):
+    curve = kaplan_meier(cohort, "days", "died")
+    drawn = trace(curve.figure(), "All patients")
+    place = np.searchsorted(drawn.x, curve.table["time"], side="right") - 1
+    assert np.abs(np.asarray(drawn.y)[place] - curve.table["survival"]).max() < 0.005
+
+
+def test_numbers_at_risk_are_those_of_the_table(cohort):
+    curve = kaplan_meier(cohort.head(500), "days", "died")
+    row = trace(curve.figure(), "All patients, at risk")
+    assert list(row.text) == [f"{n:,.0f}" for n in curve.at(row.x)["n_risk"]]
+
+
+def test_times_can_be_drawn_in_another_unit(cohort):
+    figure = kaplan_meier(cohort.head(500), "days", "died").figure("years", divide_time_by=365.25)
+    assert max(trace(figure, "All patients").x) < 11
+    assert "years" in figure.layout.xaxis.title.text
+
+
+def test_a_curve_that_never_falls_can_be_drawn():
+    data = pd.DataFrame({"days": [0, 0], "died": [0, 0]})
+    assert list(trace(kaplan_meier(data, "days", "died").figure(), "All patients").y) == [1, 1]
+
+
+def test_a_forest_plot_draws_estimates_and_limits(cohort):
+    model = cox(cohort.head(2000), "days", "died", "treated + C(arm)")
+    drawn = model.figure().data[0]
+    np.testing.assert_allclose(drawn.x, model.table["hazard_ratio"])
+    np.testing.assert_allclose(drawn.x + np.asarray(drawn.error_x.array), model.table["upper"])
+    np.testing.assert_allclose(drawn.x - np.asarray(drawn.error_x.arrayminus), model.table["lower"])
+
+
+def test_a_forest_plot_of_subgroups_has_a_heading_for_each(cohort):
+    figure = subgroups(cohort.head(2000), "days", "died", "treated", ["arm"]).figure()
+    assert any(text.startswith("<b>arm, p interaction") for text in figure.layout.yaxis.ticktext)
+
+
+def test_a_forest_plot_of_a_very_wide_limit_can_be_drawn():
+    table = pd.DataFrame({"term": ["x"], "hazard_ratio": [3.0], "lower": [0.01], "upper": [900.0]})
+    assert len(forest(table, label="term").data[0].x) == 1
+
+
+def test_a_calibration_figure_has_a_line_for_each_model_and_the_diagonal():
+    row = {"predicted": [0.2, 0.4], "observed": [0.25, 0.41], "lower": [0.2, 0.3], "upper": [0.3, 0.5]}
+    figure = calibration(pd.concat([pd.DataFrame({"model": name, **row}) for name in "ab"]))
+    assert [each.name for each in figure.data] == ["ideal", "a", "b"]
+
+
+def test_a_stored_figure_holds_its_json_and_no_plotly_js():
+    code = (
+        "import paillasse.figures, plotly.io, plotly.graph_objects as go\n"
+        "bundle = plotly.io.renderers._build_mime_bundle(go.Figure().to_dict())\n"
+        "print(*bundle)"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.split() == ["application/vnd.plotly.v1+json"]

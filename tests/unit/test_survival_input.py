@@ -1,0 +1,183 @@
+"""Bad and hard input: an answer where one exists, else an error that names the column and the row, never a value."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from paillasse.errors import InputError
+from paillasse.survival import cox, kaplan_meier, logrank, rmst, subgroups
+
+
+@pytest.fixture
+def data():
+    return pd.DataFrame(
+        {
+            "time": [5.0, 8, 12, 3, 9, 14, 7, 11],
+            "event": [1, 0, 1, 1, 0, 1, 1, 0],
+            "arm": list("aabbabab"),
+            "age": [50.0, 60, 55, 70, 65, 58, 62, 49],
+        }
+    )
+
+
+def test_an_unknown_column_is_named_with_the_nearest_known(data):
+    with pytest.raises(InputError, match="no column 'tyme'. Did you mean 'time'"):
+        kaplan_meier(data, "tyme", "event")
+
+
+def test_a_negative_duration_is_refused_by_row_number_and_not_by_value(data):
+    data.loc[3, "time"] = -123.25
+    with pytest.raises(InputError, match=r"'time' holds negative durations: 1 of 8 rows .*: 3\)") as refusal:
+        kaplan_meier(data, "time", "event")
+    assert "123" not in str(refusal.value)
+
+
+def test_an_infinite_duration_is_refused(data):
+    data.loc[2, "time"] = np.inf
+    with pytest.raises(InputError, match="'time' holds infinite values"):
+        cox(data, "time", "event", "age")
+
+
+def test_text_where_numbers_belong_is_refused(data):
+    with pytest.raises(InputError, match="'time' must hold numbers"):
+        kaplan_meier(data.assign(time=data["time"].astype(str)), "time", "event")
+
+
+def test_an_event_coded_1_and_2_is_refused_with_the_remedy(data):
+    with pytest.raises(InputError, match=r"1 or True .* data.assign\(event=data\['event'\] == code\)"):
+        kaplan_meier(data.assign(event=data["event"] + 1), "time", "event")
+
+
+def test_an_entry_after_the_end_is_refused(data):
+    with pytest.raises(InputError, match="'late' .entry. is not before 'time'"):
+        kaplan_meier(data.assign(late=data["time"]), "time", "event", entry="late")
+
+
+def test_weights_that_are_not_positive_are_refused(data):
+    with pytest.raises(InputError, match="'w' holds weights that are not positive"):
+        cox(data.assign(w=0), "time", "event", "age", weights="w")
+
+
+def test_no_rows_are_an_error(data):
+    with pytest.raises(InputError, match="no rows"):
+        kaplan_meier(data.iloc[:0], "time", "event")
+
+
+def test_a_column_without_any_value_is_named(data):
+    with pytest.raises(InputError, match="'age' holds no value"):
+        cox(data.assign(age=np.nan), "time", "event", "age")
+
+
+def test_rows_with_missing_values_are_left_out_counted_and_said(data):
+    data.loc[1, "age"] = np.nan
+    model = cox(data, "time", "event", "age")
+    assert (model.n, model.n_dropped) == (7, 1)
+    assert "1 row was left out for missing values" in repr(model)
+
+
+def test_missing_values_in_unused_columns_do_not_matter(data):
+    data.loc[1, "age"] = np.nan
+    assert kaplan_meier(data, "time", "event").n_dropped == 0
+
+
+def test_one_patient_has_a_curve(data):
+    table = kaplan_meier(data.iloc[:1], "time", "event").table
+    assert table["survival"].tolist() == [0.0]
+    assert table[["std_err", "lower", "upper"]].isna().all(axis=None)
+
+
+def test_all_censored_have_a_curve_that_stays_up_and_no_median(data):
+    curve = kaplan_meier(data.assign(event=0), "time", "event")
+    assert (curve.table["survival"] == 1).all()
+    assert curve.median["median"].isna().all()
+
+
+def test_a_group_without_event_has_a_log_rank_test(data):
+    data.loc[data["arm"] == "b", "event"] = 0
+    test = logrank(data, "time", "event", by="arm")
+    assert test.table["observed"].tolist() == [data["event"].sum(), 0]
+    assert 0 < test.p_value < 1
+
+
+@pytest.mark.parametrize("analysis", ["logrank", "cox"])
+def test_no_event_at_all_names_the_event_column(data, analysis):
+    with pytest.raises(InputError, match="no event in column 'event'"):
+        if analysis == "logrank":
+            logrank(data.assign(event=0), "time", "event", by="arm")
+        else:
+            cox(data.assign(event=0), "time", "event", "age")
+
+
+def test_one_group_cannot_be_compared(data):
+    with pytest.raises(InputError, match="'arm' makes only one"):
+        logrank(data.assign(arm="a"), "time", "event", by="arm")
+
+
+def test_a_mean_beyond_the_follow_up_is_not_known(data):
+    with pytest.raises(InputError, match="not known. Choose tau"):
+        rmst(data.assign(event=0), "time", "event", tau=100)
+
+
+def test_a_constant_term_is_named(data):
+    with pytest.raises(InputError, match="Term 'one' is the same for all 8 rows"):
+        cox(data.assign(one=1.0), "time", "event", "age + one")
+
+
+def test_a_collinear_term_is_named(data):
+    with pytest.raises(InputError, match="Term 'months' is a combination"):
+        cox(data.assign(months=data["age"] * 12), "time", "event", "age + months")
+
+
+def test_more_terms_than_rows_are_refused(data):
+    wide = data.assign(**{f"x{i}": np.arange(8) == i for i in range(8)})
+    with pytest.raises(InputError, match="is a combination"):
+        cox(wide, "time", "event", [f"x{i}" for i in range(8)] + ["age"])
+
+
+def test_separation_is_named_with_a_suggestion(data):
+    separated = data.assign(risk=[1, 0, 1, 1, 0, 1, 1, 0])  # the event itself
+    with pytest.raises(InputError, match="'risk' has no finite estimate"):
+        cox(separated, "time", "event", "risk")
+
+
+def test_a_covariate_of_huge_scale_gives_the_same_answer(data):
+    small = cox(data, "time", "event", "age")
+    huge = cox(data.assign(age=data["age"] * 1e9 + 1e12), "time", "event", "age")
+    assert huge.table["z"][0] == pytest.approx(small.table["z"][0], rel=1e-6)
+    assert huge.log_likelihood == pytest.approx(small.log_likelihood, rel=1e-9)
+
+
+@pytest.mark.parametrize("formula", ["age +", "time ~ age", "", "age + agee"])
+def test_a_formula_that_cannot_be_read_is_an_input_error(data, formula):
+    with pytest.raises(InputError):
+        cox(data, "time", "event", formula)
+
+
+@pytest.mark.parametrize("wrong", [dict(ties="exact"), dict(conf_level=1.5, ties="efron", formula="age")])
+def test_unknown_choices_are_refused(data, wrong):
+    with pytest.raises(InputError):
+        cox(data, "time", "event", **({"formula": "age"} | wrong))
+
+
+def test_rounding_does_not_break_ties():
+    """As R's timefix: 0.1 + 0.2 and 0.3 are one time."""
+    data = pd.DataFrame({"time": [0.1 + 0.2, 0.3, 1.0], "event": [1, 1, 0]})
+    assert kaplan_meier(data, "time", "event").table["n_event"].tolist() == [2, 0]
+
+
+def test_a_subgroup_without_an_estimate_is_shown_without_one(data):
+    shown = subgroups(
+        data.assign(treated=(data["arm"] == "b").astype(int), site=list("xxxyxyyx")),
+        "time",
+        "event",
+        "treated",
+        ["site"],
+    )
+    assert shown.table["level"].tolist() == ["All patients", "x", "y"]
+    assert shown.table["hazard_ratio"].notna()[0]
+
+
+def test_no_result_shows_a_patient(data):
+    """The bare name of a model must not print the rows that it keeps for its methods."""
+    model = cox(data.assign(age=data["age"] + 0.123456), "time", "event", "age")
+    assert "123456" not in repr(model) + model._repr_html_()
