@@ -15,7 +15,7 @@ demo:  ## scaffold a project into demo/, run its notebooks, and list the results
 	$(RUN) python demo.py
 
 lab:  ## open JupyterLab on the notebooks
-	$(RUN) jupyter lab notebooks
+	$(RUN) jupyter lab --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks
 
 test:  ## test everything, the notebooks' stored outputs included (some minutes)
 	$(RUN) pytest -n auto --dist loadfile --nbval

@@ -70,7 +70,9 @@ def make_environment() -> None:
     if subprocess.run(venv).returncode:
         sys.exit("The environment could not be made. On Debian and Ubuntu: sudo apt install python3-venv")
     installer = uv()
-    subprocess.run([installer, "pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", LOCK], check=True)
+    # Compiled now, because kernels start often, and some machines forbid Python to write bytecode at import.
+    options = ["--quiet", "--python", PYTHON, "--require-hashes", "--compile-bytecode"]
+    subprocess.run([installer, "pip", "sync", *options, LOCK], check=True)
     for folder in LOCAL_PACKAGES:  # after the lock and without an index: `paillasse` must never come from one
         options = ["--quiet", "--offline", "--no-deps", "--no-build-isolation", "--python", PYTHON]
         subprocess.run([installer, "pip", "install", *options, "--editable", folder], check=True)

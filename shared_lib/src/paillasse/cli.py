@@ -1,0 +1,155 @@
+"""The command `paillasse`: thin, and quick to answer `--help`; each command imports what it needs when it runs."""
+
+import sys
+
+import click
+
+from paillasse import PaillasseError, __version__
+
+
+class Group(click.Group):
+    """Errors that a user can mend are one message on standard error and an exit code, without a traceback."""
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except PaillasseError as error:
+            click.echo(str(error), err=True)
+            context.exit(error.exit_code)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="paillasse", message="%(prog)s %(version)s")
+def main():
+    """The bench on which a project's notebooks are run and proved."""
+    for stream in (sys.stdout, sys.stderr):  # a Windows code page lacks letters that names and headlines have
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+@main.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time; default: one for each core.")
+@click.option("--profile", type=click.Choice(["public", "synthetic", "secure"]), help="Instead of runs.yaml's.")
+def run(names, jobs, profile):
+    """Execute runs.yaml with papermill; exits 0 only if every run is ok.
+
+    NAME is a run of runs.yaml, or one point of its grid; without a name every run is executed. Results, with an
+    index.html of all of them, are in the folder runs.
+    """
+    import dataclasses
+    import os
+
+    from paillasse.runs.declared import choose, default_profile, find_project, read_runs
+
+    project = find_project()
+    declared = read_runs(project)
+    chosen = choose(declared, names)
+    if not chosen:
+        click.echo("runs.yaml has no runs.")
+        return
+    default = default_profile(project)
+    chosen = [dataclasses.replace(each, profile=profile or each.profile or default) for each in chosen]
+    from paillasse.runs.together import execute_all  # papermill: only once there is something to run
+
+    outcome = execute_all(project, chosen, [each.name for each in declared], jobs)
+    for state in outcome.states:
+        if state.get("headline"):
+            click.echo(f"{state['name']}: {state['headline']}")
+    counts = _counts(state.get("state", "error") for state in outcome.states)
+    click.echo(f"{counts} · open {os.path.relpath(outcome.index)}")
+    if outcome.cancelled:
+        click.echo("Stopped before the end; `paillasse run` starts again.", err=True)
+        sys.exit(130)
+    sys.exit(0 if outcome.all_ok else 1)
+
+
+@main.command()
+def status():
+    """Show the state of every run: its newest result."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Column, Table
+
+    from paillasse.runs.declared import find_project, read_runs
+    from paillasse.runs.progress import coloured, length
+    from paillasse.runs.results import describe_error, newest_results, read_state, seconds, started
+
+    project = find_project()
+    table = Table("state", "started", "took", Column("run", no_wrap=True), "result", box=None, pad_edge=False)
+    for name, folder in newest_results(project, [each.name for each in read_runs(project)]):
+        state = read_state(folder) if folder else {"state": "not run yet"}
+        result = state.get("headline") or describe_error(state)
+        table.add_row(coloured(state["state"]), started(state), length(seconds(state)), escape(name), escape(result))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@main.group()
+def catalog():
+    """What data exist, and whether they are as data_catalog.yaml says."""
+
+
+@catalog.command("list")
+def list_():
+    """List the data sets."""
+    from paillasse import open_catalog
+
+    click.echo(repr(open_catalog()))
+
+
+@catalog.command()
+@click.argument("name")
+def show(name):
+    """Show the card of one data set: what it is, whose, its columns, what to beware of."""
+    from paillasse import open_catalog
+
+    click.echo(repr(open_catalog()[name]))
+
+
+@catalog.command()
+def check():
+    """Read every data set and validate it; exits 0 when all is well."""
+    from paillasse import open_catalog
+
+    failures = []
+    for name, entry in open_catalog().entries.items():
+        try:
+            data = entry.read()
+            click.echo(f"ok     {name}: {len(data)} rows, {len(data.columns)} columns")
+        except PaillasseError as error:
+            failures.append(error)
+            click.echo(f"wrong  {name}: {error}", err=True)
+    if failures:
+        sys.exit(failures[0].exit_code)
+
+
+@main.command()
+@click.argument("notebooks", metavar="[NOTEBOOK]...", nargs=-1, type=click.Path(exists=True, dir_okay=False))
+@click.option("--accept", is_flag=True, help="Store numbers that changed beyond the tolerance.")
+def refresh(notebooks, accept):
+    """Execute notebooks anew and store their outputs; by default all in the folder notebooks.
+
+    Numbers that changed beyond the tolerance are shown and refused, unless accepted; then it exits 1.
+    """
+    from paillasse.notebooks.refresh import refresh as refresh_notebooks
+
+    refreshed = refresh_notebooks(notebooks, accept=accept)
+    for each in refreshed:
+        click.echo(each.report())
+    sys.exit(1 if any(each.state == "refused" for each in refreshed) else 0)
+
+
+def _counts(states) -> str:
+    """`6 runs ok`, or `6 runs: 5 ok, 1 error`."""
+    from collections import Counter
+
+    counts = Counter(states)
+    total = sum(counts.values())
+    runs = "1 run" if total == 1 else f"{total} runs"
+    if list(counts) == ["ok"]:
+        return f"{runs} ok"
+    return f"{runs}: " + ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+if __name__ == "__main__":  # `python -m paillasse.cli`, where the command is not on the path
+    main(prog_name="paillasse")

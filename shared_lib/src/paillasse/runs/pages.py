@@ -1,0 +1,136 @@
+"""Results as pages: each executed notebook, and the list of all runs.
+
+The pages open from a folder, a zip or a mail, in an enclave without internet: they load nothing but one
+`plotly.min.js` beside the list, and a content policy keeps the browser from fetching whatever an output asks for.
+"""
+
+import json
+import logging
+from collections import Counter
+from pathlib import Path
+from urllib.parse import quote
+
+from paillasse.runs.execute import NOTEBOOK
+from paillasse.runs.progress import length
+from paillasse.runs.results import (
+    FOLDER,
+    describe_error,
+    newest_results,
+    now,
+    read_state,
+    seconds,
+    started,
+    write_atomically,
+)
+
+TEMPLATES = Path(__file__).with_name("templates")
+PAGE = "notebook.html"
+PLOTLY = "application/vnd.plotly.v1+json"
+SHOWN_FIRST = [PLOTLY, "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain"]
+# `file:` is the pages' own place when they are opened from a folder; `unsafe-eval` is what plotly's WebGL traces need.
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self' file: 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
+    "img-src 'self' file: data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
+)
+
+
+def write_page(folder: Path) -> None:
+    """Write the executed notebook of a result as `notebook.html` beside it."""
+    import nbformat
+    from nbconvert import HTMLExporter
+    from papermill.execute import ERROR_MARKER_TAG
+    from traitlets.config import Config
+
+    if not (folder / NOTEBOOK).is_file():  # the kernel never started
+        return
+    notebook = nbformat.read(folder / NOTEBOOK, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if ERROR_MARKER_TAG not in cell.metadata.get("tags", [])]
+    run = read_state(folder)
+    has_figures = any(PLOTLY in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
+    if has_figures:
+        _share_plotly(folder.parents[1])
+    quiet = logging.getLogger("paillasse.runs.pages")  # a picture without a description is no news for the terminal
+    quiet.setLevel(logging.ERROR)
+    exporter = HTMLExporter(
+        log=quiet,
+        config=Config({"NbConvertBase": {"display_data_priority": SHOWN_FIRST}}),
+        extra_template_basedirs=[str(TEMPLATES)],
+        template_name="paillasse",
+        exclude_anchor_links=True,
+        exclude_output_prompt=True,
+        filters={"figure_json": figure_json},
+    )
+    resources = {
+        "run": run,
+        "failure": describe_error(run),
+        "parameters": ", ".join(f"{name} = {_shown(value)}" for name, value in run["parameters"].items()),
+        "when": _when(run),
+        "files": [NOTEBOOK, *sorted(file.name for file in folder.glob("*.csv"))],
+        "has_figures": has_figures,
+        "content_policy": CONTENT_POLICY,
+        "style": _text("page.css"),
+        "script": _text("figures.js"),
+    }
+    page, _ = exporter.from_notebook_node(notebook, resources)
+    write_atomically(folder / PAGE, page)
+
+
+def write_index(project: Path, declared: list[str]) -> Path:
+    """Write `runs/index.html`: every run's newest result, the declared runs first and in their order."""
+    from jinja2 import Environment, FileSystemLoader
+
+    runs = [_row(project, name, folder) for name, folder in newest_results(project, declared)]
+    states = Counter(run["state"] for run in runs)
+    template = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True).get_template("runs.html.j2")
+    page = template.render(
+        project=project.resolve().name,
+        counts=", ".join([f"{len(runs)} runs", *(f"{count} {state}" for state, count in states.items())]),
+        written=f"{now().astimezone():%Y-%m-%d %H:%M}",
+        runs=runs,
+        content_policy=CONTENT_POLICY,
+        style=_text("page.css"),
+    )
+    path = project / FOLDER / "index.html"
+    path.parent.mkdir(exist_ok=True)
+    write_atomically(path, page)
+    return path
+
+
+def figure_json(figure: dict) -> str:
+    """A plotly figure as JSON that can stand in a `<script>`: no `<` can end the element or open a comment."""
+    config = {key: value for key, value in figure.get("config", {}).items() if key != "plotlyServerURL"}
+    text = json.dumps(figure | {"config": config}, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _row(project: Path, name: str, folder: Path | None) -> dict:
+    state = read_state(folder) if folder else {"state": "not run yet"}
+    has_page = folder is not None and (folder / PAGE).is_file()
+    return state | {
+        "name": name,
+        "link": quote(f"{name}/{folder.name}/{PAGE}") if has_page else None,
+        "failure": describe_error(state),
+        "parameters": [(key, _shown(value)) for key, value in state.get("parameters", {}).items()],
+        "when": _when(state),
+    }
+
+
+def _share_plotly(runs: Path) -> None:
+    """Put the plotly of this environment beside the list of runs, once for all pages."""
+    from plotly.offline import get_plotlyjs
+
+    path, script = runs / "plotly.min.js", get_plotlyjs()
+    if not path.is_file() or path.stat().st_size != len(script.encode("utf-8")):
+        write_atomically(path, script)
+
+
+def _shown(value) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _when(run: dict) -> str:
+    return ", ".join(filter(None, [started(run), length(seconds(run))]))
+
+
+def _text(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")

@@ -1,0 +1,99 @@
+"""JupyterLab in a real browser: the survival notebook runs all cells, and its figure is on screen."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).parents[2]
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """The template's notebooks, catalogue and data, copied, so that a run never touches the stored outputs."""
+    folder = tmp_path / "bench é 1"
+    for name in ("notebooks", "data"):
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.copy(ROOT / "data_catalog.yaml", folder)
+    return folder
+
+
+@pytest.fixture
+def lab(bench, tmp_path):
+    """A JupyterLab server of our own, with nobody's settings; gives its address with the token."""
+    places = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}
+    options = re.search(r"jupyter lab (.*) notebooks", (ROOT / "Makefile").read_text(encoding="utf-8"))[1].split()
+    command = [sys.executable, "-m", "jupyter", "lab", *options, "--no-browser", "--allow-root", "--ServerApp.port=0"]
+    with (tmp_path / "lab.log").open("w") as log:
+        server = subprocess.Popen(command, cwd=bench, env=os.environ | places, stdout=log, stderr=log)
+        try:
+            yield address(tmp_path, server)
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def address(tmp_path: Path, server: subprocess.Popen) -> str:
+    for _ in range(240):
+        for file in (tmp_path / "JUPYTER_RUNTIME_DIR").glob("jpserver-*.json"):
+            running = json.loads(file.read_text())
+            return f"{running['url']}lab/tree/notebooks/survival_analysis.ipynb?token={running['token']}"
+        assert server.poll() is None, (tmp_path / "lab.log").read_text()
+        time.sleep(0.25)
+    raise AssertionError((tmp_path / "lab.log").read_text())
+
+
+@pytest.fixture
+def page():
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    assert chromium, "The browser tests need Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        yield browser.new_page(viewport={"width": 1400, "height": 1000})
+        browser.close()
+
+
+def test_the_survival_notebook_runs_all_cells_and_shows_its_curves(lab, page, bench):
+    notebook = bench / "notebooks" / "survival_analysis.ipynb"
+    stored = json.loads(notebook.read_text(encoding="utf-8"))
+    for cell in stored["cells"]:  # what is on screen then is of this run
+        if cell["cell_type"] == "code":
+            cell.update(outputs=[], execution_count=None)
+    notebook.write_text(json.dumps(stored), encoding="utf-8")
+    cells = sum(cell["cell_type"] == "code" for cell in stored["cells"])
+
+    page.goto(lab)
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=90_000)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    curve = page.locator(".js-plotly-plot", has_text="Number at risk")
+    curve.first.wait_for(timeout=180_000)
+    page.keyboard.press("Control+s")
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:  # the file says which cells have been executed, the screen only those in view
+        page.wait_for_timeout(1000)
+        page.keyboard.press("Control+s")
+        executed = [c for c in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
+        if all(cell["execution_count"] for cell in executed):
+            break
+    assert [cell["execution_count"] for cell in executed] == list(range(1, cells + 1))
+    assert not [out for cell in executed for out in cell["outputs"] if out["output_type"] == "error"]
+
+    curve.first.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
+    assert curve.first.is_visible()
+    assert curve.first.locator("path.js-line").count() >= 2
+    picture = os.environ.get("PAILLASSE_SCREENSHOTS")
+    if picture:
+        page.screenshot(path=str(Path(picture, "jupyterlab.png")))

@@ -1,0 +1,122 @@
+"""What the notebooks say is what R says, and what was published: each run by papermill, its artefacts read."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+R = json.loads((ROOT / "tests" / "reference" / "survival_r.json").read_text())["cox"]
+OTHER_PARAMETERS = {
+    "adjuvant_combination": {"tau_years": "3", "conf_level": "0.9", "patients": "node4 == 1"},
+    "cohort_overview": {
+        "dataset": "colon",
+        "event_code": "1",
+        "by": "rx",
+        "rows": "etype == 2",
+        "exclusions": "{Nodes not known: nodes.isna()}",
+        "left_out": "[study]",
+    },
+    "risk_model": {"horizon_years": "3", "trees": "20", "bins": "4"},
+    "survival_analysis": {
+        "dataset": "veteran",
+        "duration": "time",
+        "by": "trt",
+        "formula": "celltype + karno + diagtime + age + prior",
+        "subgroup_columns": "[prior]",
+        "tau": "365",
+    },
+}
+
+
+def papermill(notebook: Path, folder: Path, *arguments: str) -> dict[str, pd.DataFrame]:
+    """Run a notebook as a user does on the command line; give the tables that it recorded."""
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "--cwd", str(notebook.parent)]
+    command += [str(notebook), str(folder / notebook.name), *arguments]
+    environ = os.environ | {"PAILLASSE_RUN_FOLDER": str(folder)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return {file.stem: pd.read_csv(file) for file in folder.glob("*.csv")}
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """The artefacts of a notebook's run with default parameters, run when first asked for."""
+    runs = {}
+
+    def artefacts(name: str) -> dict[str, pd.DataFrame]:
+        if name not in runs:
+            runs[name] = papermill(ROOT / "notebooks" / f"{name}.ipynb", tmp_path_factory.mktemp(name))
+        return runs[name]
+
+    return artefacts
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "case", "published"),
+    [
+        ("Recurrence", "colon_relapse", {"Lev": [0.985], "Lev+5FU": [0.599, 0.475, 0.756]}),
+        ("Death", "colon_death", {"Lev": [0.974], "Lev+5FU": [0.690, 0.546, 0.870]}),
+    ],
+)
+def test_adjuvant_hazard_ratios_are_those_of_r_and_near_the_report(recorded, endpoint, case, published):
+    table = recorded("adjuvant_combination")["hazard_ratio"].query("endpoint == @endpoint")
+    np.testing.assert_allclose(np.log(table["hazard_ratio"]), R[case]["coef"], rtol=1e-9)
+    for arm, numbers in published.items():
+        row = table[table["term"] == f"rx[T.{arm}]"].iloc[0]
+        shown = [f"{row[name]:.3f}" for name in ("hazard_ratio", "lower", "upper")][: len(numbers)]
+        assert shown == [f"{number:.3f}" for number in numbers]
+
+
+def test_the_hazard_ratio_of_hormonal_therapy_is_that_of_r(recorded):
+    row = recorded("survival_analysis")["hazard_ratio"].iloc[0]
+    np.testing.assert_allclose(np.log(row["hazard_ratio"]), R["gbsg_hormon"]["coef"], rtol=1e-9)
+    assert [f"{row[name]:.3f}" for name in ("hazard_ratio", "lower", "upper")] == ["0.695", "0.544", "0.888"]
+
+
+def test_the_risk_model_performs_as_the_guidance_reports(recorded):
+    performance = recorded("risk_model")["performance"].set_index("model").loc["Cox"].round(2)
+    expected = {"harrell_c": 0.65, "auc": 0.68, "calibration_slope": 1.06, "brier": 0.22}
+    assert performance.to_dict() == expected
+
+
+def test_the_cohort_overview_counts_its_exclusions(recorded):
+    assert recorded("cohort_overview")["exclusions"]["left"].tolist() == [228, 227, 226]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_notebook_runs_under_plain_papermill_with_other_parameters(notebook, tmp_path):
+    arguments = [word for pair in OTHER_PARAMETERS[notebook.stem].items() for word in ("-y", f"{pair[0]}: {pair[1]}")]
+    tables = papermill(notebook, tmp_path, *arguments)
+    assert tables
+    if notebook.stem == "survival_analysis":  # the same analysis of another data set is R's of that data set
+        adjusted = tables["adjusted_hazard_ratio"].set_index("term")["hazard_ratio"]
+        expected = dict(zip(R["veteran"]["terms"], R["veteran"]["coef"]))
+        assert f"{expected['trt']:.3f} {expected['karno']:.4f}" == "0.295 -0.0328"
+        np.testing.assert_allclose(np.log(adjusted["karno"]), expected["karno"], rtol=1e-9)
+        np.testing.assert_allclose(np.log(adjusted.iloc[0]), expected["trt"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_begins_with_its_question_and_its_commented_parameters(notebook):
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    assert "".join(cells[0]["source"]).splitlines()[0].endswith("?")
+    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    assert [cells.index(cell) for cell in tagged] == [1]
+    for line in "".join(tagged[0]["source"]).splitlines():
+        assert "  # " in line, line
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_names_no_place_of_the_web_or_of_a_machine(notebook):
+    text = notebook.read_text(encoding="utf-8")
+    assert "http" not in text
+    assert str(ROOT) not in text
+    assert not [word for word in ("/home/", "/Users/", "C:\\\\") if word in text]

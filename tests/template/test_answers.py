@@ -1,0 +1,210 @@
+"""Answers of every kind give a good project, or an error that says what to type instead and leaves nothing behind."""
+
+import ast
+import importlib
+import importlib.metadata
+import json
+import re
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from cookiecutter.exceptions import ContextDecodingException
+from cookiecutter.main import cookiecutter
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """The extension's module."""
+    sys.path.insert(0, str(ROOT))
+    try:
+        return importlib.import_module("paillasse_answers")
+    finally:
+        sys.path.remove(str(ROOT))
+
+
+HOSTILE_NAMES = {
+    "accents": "Hôpital Saint-Éloi, étude nº 2",
+    "single quotes": "L'étude 'd''Orsay'",
+    "double quotes": 'The "big" study',
+    "triple quotes": "A \"\"\"triple\"\"\" '''study'''",
+    "dashes": "Phase II – colon — follow-up",
+    "eighty characters": "Colorectal " * 7 + "abc",
+    "yaml": "colon: &anchor *alias !tag %x @y # z - [a, b]",
+    "toml": "colon = 'x' # ] [[table]]",
+    "makefile": "$(shell touch made) $x `touch made` ; touch made",
+    "backslashes": "C:\\new\\table \\u0041 \\",
+    "markdown": "*colon* _x_ <script>alert(1)</script> [a](b) | c",
+    "emoji": "Colon 🧬👩‍🔬",
+    "arabic": "دراسة القولون",
+    "one brace": "colon {x} }",
+    "percent": "colon 100 % %s {0}",
+    "html entity": "colon &amp; rectum",
+    "spaces around": "  colon  ",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES.values(), ids=HOSTILE_NAMES)
+def test_a_difficult_text_gives_a_good_project(generate, name):
+    project = generate(project_name=name, description=name, team=name)
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", project.name)
+    declared = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((project / "CITATION.cff").read_text(encoding="utf-8"))
+    recorded = json.loads((project / ".paillasse.json").read_text(encoding="utf-8"))["answers"]
+    assert declared["description"] == citation["abstract"] == recorded["description"] == name
+    assert declared["authors"][0]["name"] == citation["authors"][0]["name"] == recorded["team"] == name
+    assert citation["title"] == recorded["project_name"] == name
+    assert (project / ".git/refs/heads/main").is_file()
+    assert not (project / "made").exists()
+
+
+BAD_ANSWERS = {
+    "tab": ("project_name", "colon\tstudy", "colon study"),
+    "line break": ("description", "colon\nstudy", "colon study"),
+    "line separator": ("team", "colon\u2028study", "colon study"),
+    "text direction": ("team", "colon\u202estudy", "colon study"),
+    "expression": ("project_name", "colon {{ 7 * 7 }}", "colon 7 * 7"),
+    "unknown variable": ("description", "{{ x }}", "x"),
+    "statement": ("project_name", "colon {% for", "colon for"),
+    "comment": ("team", "colon {# x", "colon x"),
+    "closing": ("team", "colon }} x %}", "colon x"),
+    "empty": ("project_name", "", "Oncology project"),
+    "blank": ("team", "   ", "Oncology research team"),
+    "too long": ("project_name", "x" * 121, "x" * 120),
+    "nothing for a slug": ("project_name", "🧬", "my_project"),
+    "digit first": ("project_name", "2024 cohort", "project_2024_cohort"),
+    "upper case": ("project_slug", "Colon", "colon"),
+    "accent in slug": ("project_slug", "côlon", "colon"),
+    "dash in slug": ("project_slug", "colon-study", "colon_study"),
+    "path": ("project_slug", "../../colon", "colon"),
+    "empty slug": ("project_slug", "", "my_project"),
+    "underscores": ("project_slug", "_colon_", "colon"),
+    "line break in slug": ("project_slug", "colon\n", "colon"),
+    "long slug": ("project_slug", "x" * 61, "x" * 50),
+    "keyword": ("project_slug", "class", "class_project"),
+    "soft keyword": ("project_slug", "match", "match_project"),
+    "standard library": ("project_slug", "statistics", "statistics_project"),
+    "distribution": ("project_slug", "lifelines", "lifelines_project"),
+    "distribution with dash": ("project_slug", "scikit_survival", "scikit_survival_project"),
+    "same distribution": ("project_slug", "scikit__survival", "scikit_survival_project"),
+    "imported name": ("project_slug", "sksurv", "sksurv_project"),
+    "imported name of a name": ("project_name", "YAML", "yaml_project"),
+    "the library": ("project_slug", "paillasse", "paillasse_project"),
+    "layout": ("project_slug", "tests", "tests_project"),
+    "windows device": ("project_slug", "aux", "aux_project"),
+    "no @": ("contact_email", "somebody", "team@example.org"),
+    "no domain": ("contact_email", "somebody@", "team@example.org"),
+    "two addresses": ("contact_email", "a@example.org, b@example.org", "team@example.org"),
+    "address with a name": ("contact_email", "A <a@example.org>", "team@example.org"),
+}
+
+
+@pytest.mark.parametrize(("question", "answer", "instead"), BAD_ANSWERS.values(), ids=BAD_ANSWERS)
+def test_a_bad_answer_is_refused_before_anything_is_made(generate, tmp_path, question, answer, instead, files_of):
+    with pytest.raises(ContextDecodingException) as refusal:
+        generate(**{question: answer})
+    assert str(refusal.value).endswith(f"Type instead, for example: {instead}")
+    assert files_of(tmp_path) == {}
+    assert not any((tmp_path / "projects").iterdir())
+
+
+@pytest.mark.parametrize("name", ["tab", "expression", "statement", "digit first", "keyword", "imported name", "no @"])
+def test_on_the_command_line_a_bad_answer_is_a_message_and_exit_code_1(template, command, tmp_path, name, files_of):
+    question, answer, instead = BAD_ANSWERS[name]
+    done = command(template, "--no-input", f"{question}={answer}")
+    assert done.returncode == 1
+    assert instead in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert files_of(tmp_path / "here") == {} == files_of(tmp_path / "home")
+    assert not any((tmp_path / "here").iterdir())
+
+
+def test_bytes_that_are_no_text_are_refused(template, command, tmp_path):
+    done = command(template, "--no-input", b"team=caf\xe9".decode("utf-8", "surrogateescape"), PYTHONUTF8="1")
+    assert (done.returncode, "Traceback" in done.stdout + done.stderr) == (1, False)
+    assert not any((tmp_path / "here").iterdir())
+
+
+def test_an_existing_folder_is_left_alone(template, command, tmp_path, files_of):
+    (tmp_path / "here/oncology_project").mkdir()
+    (tmp_path / "here/oncology_project/mine").write_text("mine")
+    done = command(template, "--no-input")
+    assert done.returncode == 1 and "already exists" in done.stdout
+    assert files_of(tmp_path / "here") == {"oncology_project/mine": b"mine"}
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [("project_slug", "../../colon"), ("project_slug", None), ("team", 5), ("licence", "GPL"), ("contact_email", "{%")],
+)
+def test_a_replay_file_with_a_bad_answer_makes_nothing(generate, template, command, tmp_path, question, answer):
+    generate()
+    replay = tmp_path / "replay/paillasse.json"
+    context = json.loads(replay.read_text(encoding="utf-8"))
+    context["cookiecutter"][question] = answer
+    replay.write_text(json.dumps(context), encoding="utf-8")
+    done = command(template, "--replay-file", replay, "--output-dir", tmp_path / "again")
+    assert done.returncode == 1 and f"{question} cannot be" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_bad_default_of_the_user_is_refused_too(template, command, tmp_path):
+    (tmp_path / "home/.cookiecutterrc").write_text("default_context: {team: 'colon {% x'}", encoding="utf-8")
+    done = command(template, "--no-input")
+    assert (done.returncode, "Traceback" in done.stdout + done.stderr) == (1, False)
+
+
+text = st.one_of(st.text(max_size=130), st.text(alphabet="{}%#\"'\\ \t\n:é-_a1@.$`", max_size=40))
+
+
+@settings(max_examples=60, deadline=None)
+@given(name=text, description=text, team=text, email=text.map(lambda each: f"{each}@example.org"))
+@example(name="colon", description="a\\", team='"', email="o'neil+x@example.org")
+def test_whatever_is_answered_is_refused_or_comes_back_from_the_files(template, name, description, team, email):
+    context = {"project_name": name, "description": description, "team": team, "contact_email": email}
+    with tempfile.TemporaryDirectory() as folder:
+        config = {"replay_dir": f"{folder}/replay", "cookiecutters_dir": folder}
+        given = {"output_dir": f"{folder}/out", "no_input": True, "accept_hooks": False, "extra_context": context}
+        try:
+            project = Path(cookiecutter(str(template), default_config=config, **given))
+        except ContextDecodingException:
+            assert not any(Path(folder).iterdir())
+            return
+        declared = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        citation = yaml.safe_load((project / "CITATION.cff").read_text(encoding="utf-8"))
+        assert (citation["title"], citation["abstract"]) == (name, description)
+        assert (declared["description"], declared["authors"]) == (description, [{"name": team, "email": email}])
+        assert citation["authors"] == declared["authors"]
+        ast.parse((project / "tests/test_project.py").read_text(encoding="utf-8"))
+
+
+@settings(deadline=None)
+@given(question=st.sampled_from(["project_name", "project_slug", "description", "team", "contact_email"]), answer=text)
+@example(question="project_slug", answer="test")
+@example(question="project_slug", answer="x" * 300)
+def test_what_is_suggested_can_be_used(answers, question, answer):
+    assert answers.what_is_wrong(question, answers.suggestion(question, answer)) is None
+
+
+def test_no_module_of_the_environment_is_a_project_s_name(answers):
+    locked = {
+        module.lower()
+        for module, distributions in importlib.metadata.packages_distributions().items()
+        if answers.LOCKED & {re.sub(r"[-.]", "_", each.lower()) for each in distributions}
+    }
+    modules = {module for module in locked if answers.SLUG.fullmatch(module)}
+    assert {"sklearn", "yaml", "pandas", "pytest"} <= modules
+    assert {name for name in modules if answers.what_is_wrong("project_slug", name) is None} == set()
+
+
+def test_a_name_that_the_template_refers_to_can_be_used_in_an_answer(generate):
+    project = generate(project_name="Colon", description="About {{ cookiecutter.project_name }}")
+    assert "About Colon" in (project / "README.md").read_text(encoding="utf-8")

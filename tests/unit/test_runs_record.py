@@ -1,0 +1,90 @@
+"""What a notebook hands to its run."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from paillasse.errors import InputError
+from paillasse.runs import record
+from paillasse.runs.results import latest, new_folder, read_state, write_state
+
+TABLE = pd.DataFrame({"term": ["âge", "rx"], "hazard_ratio": [1.01, 0.6]})
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAILLASSE_RUN_FOLDER", str(tmp_path))
+    return tmp_path
+
+
+def test_a_recorded_table_is_a_csv_in_the_runs_folder(folder):
+    assert record("hr", TABLE) is None
+    assert (folder / "hr.csv").read_bytes() == "term,hazard_ratio\nâge,1.01\nrx,0.6\n".encode()
+
+
+def test_the_headline_is_kept_for_the_run(folder):
+    record("hr", TABLE, "Hazard ratio 0,60 (0,48 à 0,76)")
+    assert (folder / "headline.txt").read_text(encoding="utf-8") == "Hazard ratio 0,60 (0,48 à 0,76)"
+
+
+def test_a_named_index_is_written_and_an_unnamed_one_is_not(folder):
+    record("named", TABLE.set_index("term"))
+    record("rows", TABLE[TABLE.hazard_ratio < 1])
+    assert (folder / "named.csv").read_text(encoding="utf-8").startswith("term,hazard_ratio\nâge,")
+    assert (folder / "rows.csv").read_text(encoding="utf-8") == "term,hazard_ratio\nrx,0.6\n"
+
+
+def test_nothing_but_the_artefacts_is_left_in_the_folder(folder):
+    record("hr", TABLE, "once")
+    record("hr", TABLE, "twice")
+    assert sorted(file.name for file in folder.iterdir()) == ["headline.txt", "hr.csv"]
+
+
+def test_outside_a_run_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.delenv("PAILLASSE_RUN_FOLDER", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert record("hr", TABLE, "Hazard ratio 0.60") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", "../hr", "a b", ".hr", "hr.csv", "x" * 65])
+def test_a_name_that_is_no_file_name_is_refused(folder, name):
+    with pytest.raises(InputError, match="artefact's name"):
+        record(name, TABLE)
+
+
+def test_something_that_is_no_table_is_refused(folder):
+    with pytest.raises(InputError, match="must be a pandas DataFrame; this is a dict"):
+        record("hr", {"rx": 0.6})
+
+
+@pytest.mark.parametrize("headline", ["", "two\nlines"])
+def test_a_headline_is_one_line(folder, headline):
+    with pytest.raises(InputError, match="one line"):
+        record("hr", TABLE, headline)
+
+
+def test_importing_record_imports_nothing_heavy():
+    code = "import sys; from paillasse.runs import record; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "paillasse.runs" in modules
+    heavy = {"papermill", "pydantic", "nbconvert", "nbformat", "pandas", "plotly", "rich", "yaml"}
+    assert heavy.isdisjoint(modules)
+
+
+def test_each_execution_has_a_folder_of_its_own_and_the_newest_is_the_last(tmp_path):
+    folders = [new_folder(tmp_path, "km") for _ in range(20)]
+    for folder in folders:
+        write_state(folder, state="ok")
+    assert len(set(folders)) == 20
+    assert latest(tmp_path, "km") == folders[-1]
+    assert latest(tmp_path, "unknown") is None
+
+
+def test_a_change_of_state_keeps_what_was_known(tmp_path):
+    write_state(tmp_path, name="été", state="running")
+    write_state(tmp_path, state="ok")
+    assert read_state(tmp_path) == {"name": "été", "state": "ok"}
+    assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
