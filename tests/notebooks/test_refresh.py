@@ -59,7 +59,7 @@ def test_outputs_are_stored_for_the_first_time_and_the_second_time_changes_no_by
     cells = json.loads(content)["cells"]
     assert [cell["execution_count"] for cell in cells] == [1, None, 2, 3]
     assert [cell["id"] for cell in cells] == ["cell-0", "cell-1", "cell-2", "cell-3"]
-    assert content.endswith(b"}\n") and b"plotlyServerURL" not in content
+    assert content.endswith(b"}\n") and b'"plotlyServerURL": ""' in content and b'"showSendToCloud": false' in content
     pytester.runpytest("--nbval", "--rootdir", str(path.parent), str(path)).assert_outcomes(passed=4)
 
 

@@ -1,5 +1,6 @@
 """Figures: what is drawn is what the table says, and no more points than can be seen."""
 
+import json
 import subprocess
 import sys
 
@@ -85,11 +86,20 @@ def test_a_calibration_figure_has_a_line_for_each_model_and_the_diagonal():
     assert [each.name for each in figure.data] == ["ideal", "a", "b"]
 
 
-def test_a_stored_figure_holds_its_json_and_no_plotly_js():
+@pytest.fixture(scope="module")
+def stored():
+    """What a notebook stores of a figure of plotly's own, once this room was imported."""
     code = (
-        "import paillasse.figures, plotly.io, plotly.graph_objects as go\n"
-        "bundle = plotly.io.renderers._build_mime_bundle(go.Figure().to_dict())\n"
-        "print(*bundle)"
+        "import json, paillasse.figures, plotly.io, plotly.graph_objects as go\n"
+        "print(json.dumps(plotly.io.renderers._build_mime_bundle(go.Figure().to_dict())))"
     )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert printed.split() == ["application/vnd.plotly.v1+json"]
+    return json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+
+def test_a_stored_figure_holds_its_json_and_no_plotly_js(stored):
+    assert list(stored) == ["application/vnd.plotly.v1+json"]
+
+
+def test_no_figure_offers_to_upload_its_data(stored):
+    config = stored["application/vnd.plotly.v1+json"]["config"]
+    assert config == {"showSendToCloud": False, "plotlyServerURL": ""}

@@ -1,7 +1,8 @@
 """Plotly figures from tidy tables. Nothing here knows where a table comes from.
 
-A figure's stored form is its JSON alone: importing this room sets plotly's renderer to `plotly_mimetype` (unless the
-environment chose one), because the default puts plotly.js, some 4 MB, into every notebook.
+Importing this room makes plotly fit for patients' data in this process: a figure's stored form is its JSON alone
+(plotly's default puts plotly.js, some 4 MB, into every notebook; an environment that chose a renderer keeps it), and the button
+that uploads a figure's data to plotly's cloud is gone from all figures.
 """
 
 import os
@@ -15,5 +16,6 @@ from paillasse.figures.survival import survival_curves
 
 __all__ = ["calibration", "flow_chart", "forest", "survival_curves"]
 
+plotly.io.renderers["plotly_mimetype"].config = {"showSendToCloud": False, "plotlyServerURL": ""}
 if "PLOTLY_RENDERER" not in os.environ:
     plotly.io.renderers.default = "plotly_mimetype"

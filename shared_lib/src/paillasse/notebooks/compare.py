@@ -129,7 +129,8 @@ def figure_content(figure: dict) -> dict:
     """A plotly figure as it is compared: arrays decoded, without random ids, template and server address."""
     content = {part: _decoded(figure[part]) for part in ("data", "layout", "frames", "config") if part in figure}
     content.get("layout", {}).pop("template", None)
-    content.get("config", {}).pop("plotlyServerURL", None)
+    for upload in ("plotlyServerURL", "showSendToCloud"):
+        content.get("config", {}).pop(upload, None)
     return {part: value for part, value in content.items() if value}
 
 

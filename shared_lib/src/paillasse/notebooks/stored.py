@@ -141,10 +141,9 @@ def _normalise_output(output, count: int) -> None:
         output.execution_count = count
     if PLOTLY in output.get("data", {}):
         output.data.pop("text/html", None)  # a copy of the figure, which may load plotly.js from elsewhere
-        config = output.data[PLOTLY].get("config", {})
-        config.pop("plotlyServerURL", None)
-        if not config:
-            output.data[PLOTLY].pop("config", None)
+        # No address, and no button that uploads the figure's data: plotly.js offers both unless told.
+        local = {"plotlyServerURL": "", "showSendToCloud": False}
+        output.data[PLOTLY]["config"] = output.data[PLOTLY].get("config", {}) | local
 
 
 def as_bytes(notebook) -> bytes:
