@@ -31,7 +31,7 @@ reference:  ## ask R again for the answers that the tests compare with
 	Rscript tests/reference/survival.R > tests/reference/survival_r.json
 
 lint:  ## check style and the arrows between the library's rooms
-	$(RUN) ruff check
+	$(RUN) ruff check demo.py in_env.py paillasse_answers.py hooks notebooks shared_lib tests
 	$(RUN) lint-imports
 
 lock:  ## resolve requirements.in and the library's requirements anew

@@ -3,7 +3,6 @@
 python3 in_env.py python demo.py
 """
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,8 +19,9 @@ def main() -> int:
         rmtree(earlier.parent)
     folder.mkdir(exist_ok=True)
     project = cookiecutter(str(HERE), no_input=True, output_dir=str(folder))
-    print(f"Scaffolded {project}")
-    return subprocess.run([sys.executable, "-m", "paillasse.cli", "run"], cwd=project, env=os.environ).returncode
+    done = subprocess.run([sys.executable, "-m", "paillasse.cli", "run"], cwd=project)
+    print(f"The results as a page: {Path(project, 'runs', 'index.html')}")
+    return done.returncode
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Plotly figures from tidy tables. Nothing here knows where a table comes from.
 
 Importing this room makes plotly fit for patients' data in this process: a figure's stored form is its JSON alone
-(plotly's default puts plotly.js, some 4 MB, into every notebook; an environment that chose a renderer keeps it), and the button
-that uploads a figure's data to plotly's cloud is gone from all figures.
+(plotly's default puts plotly.js, some 4 MB, into every notebook; an environment that chose a renderer keeps it), and
+the button that uploads a figure's data to plotly's cloud is gone from all figures.
 """
 
 import os
