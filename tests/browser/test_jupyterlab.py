@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
+HERE = ("localhost", "127.0.0.1")
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
 
 
@@ -72,6 +74,8 @@ def test_the_survival_notebook_runs_all_cells_and_shows_its_curves(lab, page, be
     notebook.write_text(json.dumps(stored), encoding="utf-8")
     cells = sum(cell["cell_type"] == "code" for cell in stored["cells"])
 
+    elsewhere = []
+    page.on("request", lambda request: urlsplit(request.url).hostname in (*HERE, None) or elsewhere.append(request.url))
     page.goto(lab)
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=90_000)
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
@@ -94,6 +98,10 @@ def test_the_survival_notebook_runs_all_cells_and_shows_its_curves(lab, page, be
     page.wait_for_timeout(1000)
     assert curve.first.is_visible()
     assert curve.first.locator("path.js-line").count() >= 2
+    buttons = curve.first.locator(".modebar-btn").evaluate_all("all => all.map(each => each.dataset.title)")
+    assert any("PNG" in button or "png" in button for button in buttons), buttons
+    assert not [button for button in buttons if "Share" in button or "loud" in button], buttons
+    assert not elsewhere
     picture = os.environ.get("PAILLASSE_SCREENSHOTS")
     if picture:
         page.screenshot(path=str(Path(picture, "jupyterlab.png")))

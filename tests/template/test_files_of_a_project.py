@@ -91,7 +91,7 @@ def test_each_configuration_has_exactly_its_files(template, generate, configurat
     assert citation.get("license", "all rights reserved") == licence
 
     runs = yaml.safe_load((project / "runs.yaml").read_text(encoding="utf-8"))["runs"]
-    assert sorted(run["notebook"] for run in runs) == NOTEBOOKS[configuration["notebooks"]]
+    assert sorted({run["notebook"] for run in runs}) == NOTEBOOKS[configuration["notebooks"]]
     named_in_readme = re.findall(r"notebooks/\w+\.ipynb", (project / "README.md").read_text(encoding="utf-8"))
     assert sorted(named_in_readme) == NOTEBOOKS[configuration["notebooks"]]
 
