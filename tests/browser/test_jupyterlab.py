@@ -104,4 +104,6 @@ def test_the_survival_notebook_runs_all_cells_and_shows_its_curves(lab, page, be
     assert not elsewhere
     picture = os.environ.get("PAILLASSE_SCREENSHOTS")
     if picture:
+        page.get_by_role("button", name="No", exact=True).click()  # JupyterLab's offer of news
+        page.wait_for_timeout(500)
         page.screenshot(path=str(Path(picture, "jupyterlab.png")))

@@ -163,7 +163,7 @@ def test_workflows_name_actions_by_commit_and_may_only_read(generate):
 def test_make_help_lists_every_recipe(generate):
     project = generate()
     recipes = set(re.findall(r"^(\w+):", (project / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    listed = subprocess.run(["make", "help"], cwd=project, check=True, capture_output=True, encoding="utf-8").stdout
+    listed = subprocess.run(["make", "--no-print-directory", "help"], cwd=project, check=True, capture_output=True, encoding="utf-8").stdout
     assert {line.split()[1] for line in listed.splitlines()} == recipes
     assert recipes == {"help", "setup", "lab", "run", "test", "refresh", "lock", "clean"}
 

@@ -225,7 +225,7 @@ def cox(
     >>> data = pd.DataFrame({"t": [1, 2, 3, 4, 5, 6], "e": [1, 1, 1, 1, 0, 1], "x": [1, 0, 1, 0, 0, 1]})
     >>> cox(data, "t", "e", formula="x").table[["term", "coef"]].round(4)
       term    coef
-    0    x  0.8047
+    0    x  0.2739
     """
     if ties not in TIES:
         raise InputError(f"ties={ties!r} is not known. {did_you_mean(ties, TIES)}")
