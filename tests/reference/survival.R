@@ -2,6 +2,7 @@
 #     Rscript tests/reference/survival.R > tests/reference/survival_r.json
 # Fits are converged (at its defaults coxph stops some 1e-7 from the maximum). Run from the repository's root.
 library(survival)
+library(splines)
 library(jsonlite)
 
 tight <- coxph.control(eps = 1e-12, toler.chol = 1e-13, iter.max = 50)
@@ -41,6 +42,32 @@ cox <- function(formula, data, transforms = c("km", "rank", "identity", "log"), 
   answer
 }
 
+# What a model gives for each row and each event.
+residual <- function(fit) list(
+  martingale = unname(residuals(fit, "martingale")), deviance = unname(residuals(fit, "deviance")),
+  score = unname(c(as.matrix(residuals(fit, "score")))), schoenfeld = unname(c(as.matrix(residuals(fit, "schoenfeld")))),
+  scaled_schoenfeld = unname(c(as.matrix(residuals(fit, "scaledsch"))))
+)
+
+# Predicted survival of new patients, with limits.
+predicted <- function(fit, patients, times) {
+  at <- summary(survfit(fit, patients), times = times, extend = TRUE)
+  list(survival = unname(c(at$surv)), std_err = unname(c(at$std.err)), lower = unname(c(at$lower)), upper = unname(c(at$upper)))
+}
+
+# Tests of whole terms: Wald, and the likelihood ratio of leaving the term out.
+terms_tested <- function(fit) {
+  wald <- sapply(fit$assign, function(i) c(coef(fit)[i] %*% solve(vcov(fit)[i, i], coef(fit)[i])))
+  dropped <- drop1(fit, test = "Chisq")
+  list(terms = names(fit$assign), wald = unname(wald), likelihood_ratio = dropped$LRT[-1], p_value = dropped[["Pr(>Chi)"]][-1])
+}
+
+# Trend over ordered groups: scores 1, 2, ... on the log-rank test's observed, expected and variance.
+trend <- function(fit) {
+  w <- seq_along(fit$obs)
+  sum(w * (fit$obs - fit$exp))^2 / c(w %*% fit$var %*% w)
+}
+
 base <- function(formula, data, ties = "efron") {
   hazard <- basehaz(fitted(coxph, formula, data, list(control = tight, ties = ties)), centered = FALSE)
   list(time = hazard$time, cumulative_hazard = hazard$hazard)
@@ -66,6 +93,23 @@ lung$late <- ifelse(seq_len(nrow(lung)) %% 2 == 0, late, 0)
 # two rows that enter with the follow-up of others behind them, and a tie of event and censoring
 ties <- data.frame(t = c(1, 2, 2, 2, 3, 3, 4, 5, 5, 6), e = c(1, 1, 1, 0, 0, 1, 1, 0, 1, 1), x = c(5, 4, 1, 3, 2, 2, 4, 1, 1, 3),
                    w = c(1, 2, 1, 3, 1, 1, 2, 1, 1, 1))
+
+# Progression as a covariate that changes with time: one row before it, one after.
+progressed <- mgus2$pstat == 1 & mgus2$ptime < mgus2$futime
+before <- with(mgus2, data.frame(id, start = 0, stop = ifelse(progressed, ptime, pmax(futime, 0.5)), pcm = 0,
+                                 death = ifelse(progressed, 0, death), hgb, age))
+after <- with(mgus2[progressed, ], data.frame(id, start = ptime, stop = futime, pcm = 1, death, hgb, age))
+changing <- rbind(before, after)
+fit3 <- function(...) fitted(coxph, Surv(time, died) ~ age + sex + ph.ecog, lung, c(list(control = tight), list(...)))
+lung3 <- fit3()
+late3 <- fitted(coxph, Surv(late, time, died) ~ age + sex + ph.ecog, lung, list(control = tight))
+strata3 <- fitted(coxph, Surv(time, died) ~ age + ph.ecog + strata(sex), lung, list(control = tight))
+ties1 <- fitted(coxph, Surv(t, e) ~ x, ties, list(control = tight))
+gbsg_terms <- fitted(coxph, Surv(rfstime, status) ~ factor(grade) + nodes + hormon, gbsg, list(control = tight))
+spline <- fitted(coxph, Surv(time, died) ~ bs(age, df = 4) + sex * ph.ecog, lung, list(control = tight))
+aliased <- fitted(coxph, Surv(time, died) ~ age + I(2 * age + 1) + sex, lung, list(control = tight))
+patients <- data.frame(age = c(50, 72), sex = c(2, 1), ph.ecog = c(0, 2))
+when <- c(4, 5, 100, 365, 700, 1022)
 
 answers <- list(
   versions = list(R = R.version.string, survival = as.character(packageVersion("survival"))),
@@ -110,8 +154,25 @@ answers <- list(
     colon_both = cox(Surv(time, status) ~ rx + strata(etype), colon, cluster = id),
     rotterdam = cox(Surv(first, any) ~ age + size + grade + log(nodes + 1) + pgr + er + hormon + chemo, rotterdam),
     pbc = cox(Surv(time, died) ~ age + log(bili) + albumin + edema, pbc),
+    mgus2_changing = cox(Surv(start, stop, death) ~ pcm + hgb + age, changing, cluster = id),
     ties = cox(Surv(t, e) ~ x, ties, transforms = "identity"),
     ties_weight = cox(Surv(t, e) ~ x, ties, transforms = "identity", weights = w, robust = FALSE)
+  ),
+  residuals = list(
+    lung = residual(lung3), lung_breslow = residual(fit3(ties = "breslow")), lung_late = residual(late3),
+    lung_strata = residual(strata3), ties = residual(ties1)
+  ),
+  predicted = list(
+    lung = predicted(lung3, patients, when), lung_breslow = predicted(fit3(ties = "breslow"), patients, when),
+    lung_robust = predicted(fit3(robust = TRUE), patients, when), lung_late = predicted(late3, patients, when),
+    lung_strata = predicted(strata3, patients, when)
+  ),
+  terms = terms_tested(gbsg_terms),
+  spline = list(coef = unname(coef(spline)), std_err = unname(sqrt(diag(vcov(spline)))), log_likelihood = spline$loglik),
+  aliased = list(coef = unname(coef(aliased)), log_likelihood = aliased$loglik),
+  trend = list(
+    lung = trend(survdiff(Surv(time, died) ~ ph.ecog, lung[lung$ph.ecog < 3, ])),
+    gbsg = trend(survdiff(Surv(rfstime, status) ~ grade, gbsg))
   ),
   baseline = list(
     lung = base(Surv(time, died) ~ age + sex + ph.ecog, lung),

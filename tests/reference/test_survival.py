@@ -37,6 +37,16 @@ def mgus2():
     return data.assign(age_end=data["age"] + np.maximum(data["futime"], 0.5) / 12)
 
 
+def changing():
+    """Progression as a covariate that changes with time: one row before it, one after."""
+    data = read("mgus2")
+    progressed = (data["pstat"] == 1) & (data["ptime"] < data["futime"])
+    before = data.assign(start=0.0, stop=data["futime"].clip(lower=0.5).where(~progressed, data["ptime"]), pcm=0)
+    before["death"] = before["death"].where(~progressed, 0)
+    after = data[progressed].assign(start=data["ptime"], stop=data["futime"], pcm=1)
+    return pd.concat([before, after], ignore_index=True)
+
+
 def colon(etype):
     data = read("colon")
     return data.assign(rx=pd.Categorical(data["rx"], ["Obs", "Lev", "Lev+5FU"]))[data["etype"].isin(etype)]
@@ -178,6 +188,10 @@ COX = {
         ),
     ),
     "pbc": (pbc, dict(duration="time", event="died", formula="age + log(bili) + albumin + edema")),
+    "mgus2_changing": (
+        changing,
+        dict(duration="stop", event="death", entry="start", formula="pcm + hgb + age", cluster="id"),
+    ),
     "ties": (ties, dict(duration="t", event="e", formula="x")),
     "ties_weight": (ties, dict(duration="t", event="e", formula="x", weights="w")),
 }
@@ -229,3 +243,59 @@ def test_baseline_hazard_agrees_with_basehaz(case):
     ours = cox(data(), **arguments).baseline
     place = np.searchsorted(ours["time"], expected["time"], side="right")
     close(np.append(0, ours["cumulative_hazard"])[place], expected["cumulative_hazard"])
+
+
+@pytest.mark.parametrize("kind", ["martingale", "deviance", "score", "schoenfeld", "scaled_schoenfeld"])
+@pytest.mark.parametrize("case", R["residuals"])
+def test_residuals_agree_with_coxph(fitted, case, kind):
+    ours = fitted[case].residuals(kind).drop(columns=["row", "time"], errors="ignore")
+    theirs = np.reshape(R["residuals"][case][kind], ours.shape, order="F")
+    if kind in ("schoenfeld", "scaled_schoenfeld"):  # R leaves the order within a time open
+        ours = ours.iloc[np.lexsort(ours.to_numpy().T)].to_numpy()
+        theirs = theirs[np.lexsort(theirs.T)]
+    size = np.abs(theirs).max(axis=0)  # a column's digits are those of its largest residual
+    close(np.asarray(ours) / size, theirs / size, atol=1e-9)
+
+
+@pytest.mark.parametrize("case", R["predicted"])
+def test_predicted_survival_agrees_with_survfit(fitted, case):
+    patients = pd.DataFrame({"age": [50, 72], "sex": [2, 1], "ph.ecog": [0, 2]})
+    times, expected = [4, 5, 100, 365, 700, 1022], R["predicted"][case]
+    table = fitted[case].predict(patients, times)
+    theirs = pd.DataFrame(expected)
+    if case != "lung_strata":  # R's matrix is times × patients; with strata it is a line a time, patient after patient
+        known = table["survival"].notna()
+        for name in ("survival", "std_err", "lower", "upper"):
+            close(table.loc[known, name], theirs.loc[known.to_numpy(), name])
+        close(fitted[case].predict_survival(patients, times).ravel()[known], theirs.loc[known.to_numpy(), "survival"])
+    else:
+        for name in ("survival", "std_err", "lower", "upper"):
+            known = table[name].notna().to_numpy()
+            assert known.any()
+            close(table.loc[known, name], theirs.loc[known, name])
+
+
+def test_tests_of_terms_agree_with_drop1():
+    model = cox(read("gbsg"), "rfstime", "status", "C(grade) + nodes + hormon")
+    tests, expected = model.term_tests(), R["terms"]
+    close(tests["wald"], expected["wald"])
+    close(tests["likelihood_ratio"], expected["likelihood_ratio"])
+    close(tests["likelihood_ratio_p_value"], expected["p_value"], rtol=1e-8)
+
+
+def test_splines_and_interactions_agree_with_coxph():
+    model, expected = cox(lung(), "time", "died", "bs(age, df=4) + sex * `ph.ecog`"), R["spline"]
+    close(model.table["coef"], expected["coef"], rtol=1e-8)
+    close(model.table["std_err"], expected["std_err"], rtol=1e-8)
+    close([model.null_log_likelihood, model.log_likelihood], expected["log_likelihood"])
+
+
+def test_a_combination_of_other_columns_has_no_estimate_as_in_coxph():
+    model, expected = cox(lung(), "time", "died", "age + I(2 * age + 1) + sex"), R["aliased"]
+    close(model.table["coef"], expected["coef"])
+    close([model.null_log_likelihood, model.log_likelihood], expected["log_likelihood"])
+
+
+def test_trend_over_ordered_groups_agrees_with_survdiff():
+    close(logrank(lung().query("`ph.ecog` < 3"), "time", "died", by="ph.ecog").trend.statistic, R["trend"]["lung"])
+    close(logrank(read("gbsg"), "rfstime", "status", by="grade").trend.statistic, R["trend"]["gbsg"])

@@ -118,20 +118,26 @@ def test_a_mean_beyond_the_follow_up_is_not_known(data):
         rmst(data.assign(event=0), "time", "event", tau=100)
 
 
-def test_a_constant_term_is_named(data):
-    with pytest.raises(InputError, match="Term 'one' is the same for all 8 rows"):
-        cox(data.assign(one=1.0), "time", "event", "age + one")
+def test_a_constant_term_has_no_estimate_and_is_named(data):
+    model = cox(data.assign(one=1.0), "time", "event", "age + one")
+    assert model.not_estimated == ["one"]
+    assert model.table["coef"].isna().tolist() == [False, True]
+    assert "Without an estimate, constant or a combination of the terms before: one." in repr(model)
 
 
-def test_a_collinear_term_is_named(data):
-    with pytest.raises(InputError, match="Term 'months' is a combination"):
-        cox(data.assign(months=data["age"] * 12), "time", "event", "age + months")
+def test_a_collinear_term_is_left_out_and_changes_no_other(data):
+    both, alone = (
+        cox(data.assign(months=data["age"] * 12), "time", "event", "age + months"),
+        cox(data, "time", "event", "age"),
+    )
+    assert both.not_estimated == ["months"]
+    assert both.table["coef"][0] == pytest.approx(alone.table["coef"][0], rel=1e-12)
+    assert both.proportional_hazards()["term"].tolist() == ["age", "GLOBAL"]
 
 
-def test_more_terms_than_rows_are_refused(data):
-    wide = data.assign(**{f"x{i}": np.arange(8) == i for i in range(8)})
-    with pytest.raises(InputError, match="is a combination"):
-        cox(wide, "time", "event", [f"x{i}" for i in range(8)] + ["age"])
+def test_terms_that_never_vary_are_an_error(data):
+    with pytest.raises(InputError, match="No term of the formula varies"):
+        cox(data.assign(one=1.0), "time", "event", "one")
 
 
 def test_separation_is_named_with_a_suggestion(data):

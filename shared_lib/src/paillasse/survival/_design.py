@@ -18,9 +18,8 @@ from paillasse.tables import need_columns
 
 @dataclass(frozen=True)
 class Design:
-    """The design of fitted rows, and what is needed to build the same columns from new rows."""
+    """What is needed to build the columns of the fitted rows again from others."""
 
-    matrix: np.ndarray
     names: list[str]
     terms: dict[str, list[int]]
     spec: ModelSpec
@@ -48,8 +47,8 @@ def parsed(formula: str | Sequence[str], data: pd.DataFrame) -> tuple[Formula, l
     return right, needed
 
 
-def design(formula: Formula, data: pd.DataFrame, rows: np.ndarray) -> Design:
-    """Build the columns for the complete rows, whose positions in the caller's data are `rows`."""
+def design(formula: Formula, data: pd.DataFrame, rows: np.ndarray) -> tuple[Design, np.ndarray]:
+    """Build the columns (n × p) for the complete rows, whose positions in the caller's data are `rows`."""
     try:
         built = model_matrix(formula, data, na_action="ignore")
     except FormulaicError as error:
@@ -61,15 +60,12 @@ def design(formula: Formula, data: pd.DataFrame, rows: np.ndarray) -> Design:
     matrix = built[names].to_numpy(dtype=float)
     for name, column in zip(names, matrix.T):
         refuse(~np.isfinite(column), f"Term {name!r} is not a finite number", rows)
-        if np.ptp(column) == 0:
-            raise InputError(f"Term {name!r} is the same for all {len(column)} rows; leave it out.")
-    _refuse_collinear(matrix, names)
     terms = {}
     for term, columns in spec.term_indices.items():
         places = [names.index(built.columns[column]) for column in columns if built.columns[column] != "Intercept"]
         if places:
             terms[str(term)] = places
-    return Design(matrix, names, terms, spec)
+    return Design(names, terms, spec), matrix
 
 
 def _columns(formula: Formula) -> list[str]:
@@ -83,14 +79,3 @@ def _columns(formula: Formula) -> list[str]:
             variables = get_required_variables(re.sub(r"`[^`]+`", "0", factor.expr))
             needed |= {str(name.root) for name in variables if "callable" not in name.roles}
     return sorted(needed)
-
-
-def _refuse_collinear(matrix: np.ndarray, names: list[str]) -> None:
-    """Name the first column that the columns before it already give."""
-    scaled = matrix - matrix.mean(axis=0)
-    scaled = scaled / np.sqrt((scaled**2).sum(axis=0))
-    # In R of QR, a column's diagonal is what of it the columns before do not give.
-    left = np.abs(np.diag(np.linalg.qr(scaled, mode="r")))
-    if len(left) < len(names) or (left < 1e-9).any():
-        first = names[int(np.argmax(left < 1e-9))] if (left < 1e-9).any() else names[len(left)]
-        raise InputError(f"Term {first!r} is a combination of the terms before it; leave one of them out.")

@@ -28,6 +28,7 @@ class Outcome:
     group: np.ndarray
     labels: list
     stratum: np.ndarray
+    strata_labels: list
     cluster: np.ndarray | None
     rows: np.ndarray
     n_dropped: int
@@ -49,18 +50,22 @@ def outcome(
     complete: Sequence[str] = (),
 ) -> Outcome:
     """Check the outcome columns and leave out rows with a missing value in any column that is used."""
-    by, strata, cluster = _listed(by), _listed(strata), _listed(cluster)
+    by, strata, cluster = listed(by), listed(strata), listed(cluster)
     single = [name for name in (entry, weights) if name is not None]
     used = list(dict.fromkeys([duration, event, *single, *by, *strata, *cluster, *complete]))
     need_columns(data, used)
     if not len(data):
         raise InputError("The data have no rows.")
-    rows = np.flatnonzero(data[used].notna().all(axis=1).to_numpy())
+    data_rows = len(data)
+    complete_rows = np.ones(data_rows, bool)
+    for name in used:
+        complete_rows &= data[name].notna().to_numpy()
+    rows = np.flatnonzero(complete_rows)
     if not len(rows):
         empty = [name for name in used if data[name].isna().all()]
         where = f"column {empty[0]!r} holds no value" if empty else f"none is complete in {', '.join(used)}"
         raise InputError(f"No row is left after leaving out missing values: {where}.")
-    kept = data.iloc[rows]
+    kept = data if len(rows) == data_rows else data[used].iloc[rows]
     times = numbers(kept, duration, rows)
     refuse(times < 0, f"Column {duration!r} holds negative durations", rows)
     late = None if entry is None else numbers(kept, entry, rows)
@@ -70,7 +75,8 @@ def outcome(
     mass = None if weights is None else numbers(kept, weights, rows)
     if mass is not None:
         refuse(mass <= 0, f"Column {weights!r} holds weights that are not positive", rows)
-    group, labels = _coded(kept, by)
+    group, labels = coded(kept, by)
+    stratum, strata_labels = coded(kept, strata)
     return Outcome(
         duration=times,
         event=_indicator(kept, event, rows),
@@ -78,11 +84,31 @@ def outcome(
         weights=mass,
         group=group,
         labels=labels if by else [ALL],
-        stratum=_coded(kept, strata)[0],
-        cluster=_coded(kept, cluster)[0] if cluster else None,
+        stratum=stratum,
+        strata_labels=strata_labels,
+        cluster=coded(kept, cluster)[0] if cluster else None,
         rows=rows,
-        n_dropped=len(data) - len(rows),
+        n_dropped=data_rows - len(rows),
     )
+
+
+def outcome_by_cause(data: pd.DataFrame, duration: str, event: str, **columns) -> tuple[Outcome, np.ndarray]:
+    """The outcome with an event of any cause as its event, and each row's code: 0 = censored, 1, 2, … its cause.
+
+    `columns` are the further arguments of :func:`outcome`.
+    """
+    need_columns(data, [event])
+    known = np.flatnonzero(data[event].notna().to_numpy())
+    kept = data.iloc[known]
+    values = kept[event].to_numpy(dtype=float) if pd.api.types.is_bool_dtype(kept[event]) else numbers(kept, event, known)
+    wrong = (values < 0) | (np.mod(values, 1) != 0)
+    refuse(wrong, f"Column {event!r} (event) must be 0 for a censored row and 1, 2, … for the cause of an event", known)
+    codes = np.full(len(data), np.nan)
+    codes[known] = values
+    marked = data.copy(deep=False)
+    marked[event] = np.where(np.isnan(codes), np.nan, codes > 0)
+    seen = outcome(marked, duration, event, **columns)
+    return seen, codes[seen.rows].astype(int)
 
 
 def numbers(data: pd.DataFrame, name: str, rows: np.ndarray) -> np.ndarray:
@@ -131,11 +157,11 @@ def _indicator(data: pd.DataFrame, name: str, rows: np.ndarray) -> np.ndarray:
     return values == 1
 
 
-def _listed(columns: Columns | None) -> list[str]:
+def listed(columns: Columns | None) -> list[str]:
     return [] if columns is None else [columns] if isinstance(columns, str) else list(columns)
 
 
-def _coded(data: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, list]:
+def coded(data: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, list]:
     """Codes and sorted labels: a column's own values, or their texts joined for several columns."""
     if not columns:
         return np.zeros(len(data), dtype=int), [ALL]
@@ -145,3 +171,15 @@ def _coded(data: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, list]:
     numbered = data.groupby(columns, sort=True, observed=True).ngroup().to_numpy()
     first = np.unique(numbered, return_index=True)[1]
     return numbered, [", ".join(map(str, row)) for row in data[columns].iloc[first].itertuples(index=False)]
+
+
+def codes_among(data: pd.DataFrame, columns: list[str], labels: list) -> np.ndarray:
+    """Codes of other rows among the labels of the fitted ones; a value that was not fitted is refused."""
+    if not columns:
+        return np.zeros(len(data), dtype=int)
+    need_columns(data, columns)
+    own, own_labels = coded(data, columns)
+    known = pd.Index(labels).get_indexer(own_labels)
+    codes = np.where(own >= 0, known[own], -1)
+    refuse(codes < 0, f"Columns {', '.join(columns)} hold a stratum that was not fitted", np.arange(len(data)))
+    return codes

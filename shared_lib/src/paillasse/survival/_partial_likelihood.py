@@ -1,60 +1,92 @@
 """Cox's partial likelihood: its value, gradient and information, and the sums that residuals and tests reuse.
 
-Every event time is one *step* (Breslow) or one step for each of its d tied events (Efron, where step k leaves a
-share k/d of the events' own risk out of the risk set). A step has a weight, a denominator S0 and a mean covariate x̄.
+At an event time with d tied events of mean weight w̄, Efron's likelihood has d steps; step k leaves the share f = k/d of
+the tied events' own risk out of the risk set (Breslow: one step, f = 0). With S0, S1 the sums over the risk set
+of r and r x (r = weight × exp(xβ)) and D0, D1 those over the tied events, a step's mean is (S1 − f D1)/(S0 − f D0).
+All that is needed of the steps of one time are five numbers, so that nothing here is larger than times × p:
+
+    A0 = Σ a, A1 = Σ f a with a = w̄/(S0 − f D0);   B0 = Σ b, B1 = Σ f b, B2 = Σ f² b with b = w̄/(S0 − f D0)²
+
 The second moment of all risk sets together is one matrix product Xᵀ diag(r H) X, because a row adds r x xᵀ to every
-step at which it is at risk; H is the row's sum of weight/S0 over those steps.
+step at which it is at risk; H is A0 summed over the row's event times, less A1 at its own event.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csc_array
+
+from paillasse.survival._counts import TimeAxis
+
+BLOCK = 8192  # rows at a time: a block of the design stays in the processor's cache
 
 
 @dataclass(frozen=True)
 class RiskSets:
-    """Where each row enters and leaves the steps; depends on times and ties only, so it is made once a fit.
+    """Where each row enters and leaves the event times; depends on times and ties only, so it is made once a fit.
 
     Strata follow one another on one axis of event times, so that no sum ever crosses from one into the next.
     """
 
-    size: int  # number of event times over all strata
-    leave: np.ndarray  # for each row, the number of event times of its stratum up to its duration, on the common axis
-    enter: np.ndarray  # the same for its entry
-    at_event: np.ndarray  # rows with an event
-    place: np.ndarray  # for each of these, its event time
-    time: np.ndarray  # the event times
+    time: np.ndarray  # the event times of all strata
     stratum: np.ndarray  # their strata
+    leave: np.ndarray  # for each row, the number of event times up to its duration, on the common axis
+    enter: np.ndarray  # the same for its entry
+    event: np.ndarray  # for each row, whether it has an event
+    late: bool  # whether any row enters after the first event time of all
+    mass: np.ndarray  # for each event time, the weighted number of events
     step_time: np.ndarray  # for each step, its event time's place
-    share: np.ndarray  # for each step, the share of the tied events that is left out
+    share: np.ndarray  # for each step, the share f of the tied events that is left out
     step_weight: np.ndarray  # for each step, its part of the weighted number of events
+
+    @property
+    def size(self) -> int:
+        return len(self.time)
+
+    @property
+    def place(self) -> np.ndarray:
+        """For each row with an event, its event time."""
+        return self.leave[self.event] - 1
 
 
 def risk_sets(duration, event, entry, weights, stratum, ties) -> RiskSets:
     """Index the rows by the distinct event times of their stratum."""
     n = len(duration)
-    leave, enter = np.zeros(n, int), np.zeros(n, int)
+    leave, enter = np.zeros(n, np.int32), np.zeros(n, np.int32)
     times, strata, offset = [], [], 0
-    for code in range(stratum.max() + 1):
-        rows = stratum == code
-        distinct = np.unique(duration[rows & event])
-        leave[rows] = offset + np.searchsorted(distinct, duration[rows], side="right")
-        enter[rows] = offset if entry is None else offset + np.searchsorted(distinct, entry[rows], side="right")
+    for code, rows in _rows_of(stratum):
+        distinct = np.unique(duration[rows][event[rows]])
+        axis = TimeAxis(distinct)
+        leave[rows] = offset + axis.up_to(duration[rows])
+        enter[rows] = offset if entry is None else offset + axis.up_to(entry[rows])
         times.append(distinct)
         strata.append(np.full(len(distinct), code))
         offset += len(distinct)
-    at_event = np.flatnonzero(event)
-    place = leave[at_event] - 1
+    place = leave[event] - 1
     deaths = np.bincount(place, minlength=offset)
-    mass = np.bincount(place, weights=weights[at_event], minlength=offset)
-    if ties == "efron":
+    mass = np.bincount(place, weights=weights[event], minlength=offset)
+    if ties == "efron" and deaths.max() > 1:
         step_time = np.repeat(np.arange(offset), deaths)
         share = (np.arange(len(step_time)) - np.repeat(np.cumsum(deaths) - deaths, deaths)) / deaths[step_time]
         step_weight = (mass / deaths)[step_time]
     else:
         step_time, share, step_weight = np.arange(offset), np.zeros(offset), mass
-    times, strata = np.concatenate(times), np.concatenate(strata)
-    return RiskSets(offset, leave, enter, at_event, place, times, strata, step_time, share, step_weight)
+    return RiskSets(
+        np.concatenate(times), np.concatenate(strata), leave, enter, event, bool(enter.any()), mass,
+        step_time, share, step_weight,
+    )  # fmt: skip
+
+
+def _rows_of(stratum: np.ndarray) -> Iterator[tuple[int, slice | np.ndarray]]:
+    """Each stratum's code and rows; strata are gathered by one sort, because there may be thousands."""
+    if not stratum.any():
+        yield 0, slice(None)
+        return
+    order = np.argsort(stratum, kind="stable")
+    ends = np.cumsum(np.bincount(stratum))
+    for code, (start, end) in enumerate(zip(np.append(0, ends), ends)):
+        yield code, order[start:end]
 
 
 @dataclass(frozen=True)
@@ -65,66 +97,117 @@ class Evaluation:
     gradient: np.ndarray
     information: np.ndarray
     risk: np.ndarray  # exp(xβ) of each row
-    hazard: np.ndarray  # weight / S0 of each step
-    mean: np.ndarray  # x̄ of each step
+    at_risk: np.ndarray  # S1 of each event time
+    tied: np.ndarray  # D1 of each event time
+    a: np.ndarray  # A0, A1 of each event time
+    b: np.ndarray  # B0, B1, B2 of each event time
 
 
 def evaluate(sets: RiskSets, x: np.ndarray, weights: np.ndarray, beta: np.ndarray) -> Evaluation:
     """The log partial likelihood, its gradient and its information at `beta`; `x` is n × p, centred for safety."""
     score = x @ beta
     shift = score.max()  # exp never overflows; the shift cancels in every ratio
-    mass = weights * np.exp(score - shift)
-    columns = np.column_stack([mass, mass[:, None] * x])
-    at_risk = _sums_at_risk(sets, columns)
-    tied = _sums_by_place(sets.place, columns[sets.at_event], sets.size)
-    sums = at_risk[sets.step_time] - sets.share[:, None] * tied[sets.step_time]
-    total = sums[:, 0]
-    mean = sums[:, 1:] / total[:, None]
-    died = weights[sets.at_event]
-    log_likelihood = died @ score[sets.at_event] - sets.step_weight @ (np.log(total) + shift)
-    gradient = died @ x[sets.at_event] - sets.step_weight @ mean
-    hazard = sets.step_weight / total
-    information = second_moment(sets, x, mass, hazard) - mean.T @ (sets.step_weight[:, None] * mean)
-    unshifted = np.exp(score)
-    return Evaluation(log_likelihood, gradient, information, unshifted, hazard * np.exp(-shift), mean)
+    risk = np.exp(score - shift)
+    mass = weights * risk
+    total, at_risk = sums_at_risk(sets, mass), sums_at_risk(sets, mass, x)
+    if sets.share.any():
+        own = np.where(sets.event, mass, 0.0)
+        place = np.maximum(sets.leave - 1, 0)
+        tied_total, tied = np.bincount(place, own, sets.size), _sums(place, own, sets.size, x)
+    else:  # no step leaves anything out
+        tied_total, tied = np.zeros(sets.size), np.zeros_like(at_risk)
+    left = total[sets.step_time] - sets.share * tied_total[sets.step_time]
+    a = _by_time(sets, sets.step_weight / left, 2)
+    b = _by_time(sets, sets.step_weight / left**2, 3)
+    died = weights * sets.event
+    event_sum = died @ x
+    log_likelihood = event_sum @ beta - sets.step_weight @ (np.log(left) + shift)
+    gradient = event_sum - (a[0] @ at_risk - a[1] @ tied)
+    information = second_moment(sets, x, mass, a) - outer_of_means(at_risk, tied, b)
+    scale = np.exp(shift)
+    return Evaluation(
+        float(log_likelihood),
+        gradient,
+        information,
+        risk * scale,
+        at_risk * scale,
+        tied * scale,
+        a / scale,
+        b / scale**2,
+    )
 
 
-def second_moment(sets: RiskSets, x: np.ndarray, mass: np.ndarray, hazard: np.ndarray) -> np.ndarray:
-    """Σ over steps of `hazard` × (Σ over the step's risk set of mass x xᵀ), as one product."""
-    return x.T @ ((mass * exposure(sets, hazard))[:, None] * x)
-
-
-def exposure(sets: RiskSets, value: np.ndarray) -> np.ndarray:
-    """For each row, `value` summed over the steps at which it is at risk; `value` is (steps,) or (steps, p)."""
-    by_time = _sums_by_place(sets.step_time, value, sets.size)
-    shared = _sums_by_place(sets.step_time, (sets.share * value.T).T, sets.size)
-    summed = np.concatenate([np.zeros_like(by_time[:1]), np.cumsum(by_time, axis=0)])
-    result = summed[sets.leave] - summed[sets.enter]
-    result[sets.at_event] -= shared[sets.place]
+def second_moment(sets: RiskSets, x: np.ndarray, mass: np.ndarray, a: np.ndarray) -> np.ndarray:
+    """Σ over steps of a × (Σ over the step's risk set of mass x xᵀ), as one product taken block by block."""
+    weight = mass * exposure(sets, a)
+    result = np.zeros((x.shape[1], x.shape[1]))
+    for rows in blocks(len(x)):
+        result += x[rows].T @ (weight[rows, None] * x[rows])
     return result
 
 
-def score_residuals(sets: RiskSets, x: np.ndarray, at: Evaluation) -> np.ndarray:
-    """Each row's part of the gradient (n × p), not weighted: Σ over its steps of (x − x̄) dM."""
-    residuals = -at.risk[:, None] * (
-        exposure(sets, at.hazard)[:, None] * x - exposure(sets, at.hazard[:, None] * at.mean)
-    )
-    steps = np.bincount(sets.step_time, minlength=sets.size)
-    average = _sums_by_place(sets.step_time, at.mean, sets.size) / steps[:, None]
-    residuals[sets.at_event] += x[sets.at_event] - average[sets.place]
-    return residuals
+def outer_of_means(at_risk: np.ndarray, tied: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Σ over steps of w̄ x̄ x̄ᵀ."""
+    mixed = at_risk.T @ (b[1][:, None] * tied)
+    return at_risk.T @ (b[0][:, None] * at_risk) - mixed - mixed.T + tied.T @ (b[2][:, None] * tied)
 
 
-def _sums_at_risk(sets: RiskSets, columns: np.ndarray) -> np.ndarray:
-    """Sums of the columns over the risk set of each event time: entered before it and not left before it."""
+def exposure(sets: RiskSets, a: np.ndarray) -> np.ndarray:
+    """For each row, `a[0]` summed over its event times, less `a[1]` at its own event."""
+    summed = np.append(0.0, np.cumsum(a[0]))
+    result = summed[sets.leave]
+    if sets.late:
+        result = result - summed[sets.enter]
+    result[sets.event] -= a[1][sets.place]
+    return result
+
+
+def score_residuals(sets: RiskSets, x: np.ndarray, at: Evaluation) -> Iterator[tuple[slice, np.ndarray]]:
+    """Each row's part of the gradient, Σ over its steps of (x − x̄) dM, not weighted, a block of rows at a time."""
+    # Σ a x̄ and Σ f a x̄ over the steps of each time, and the steps' mean x̄.
+    drift = at.b[0][:, None] * at.at_risk - at.b[1][:, None] * at.tied
+    own_drift = at.b[1][:, None] * at.at_risk - at.b[2][:, None] * at.tied
+    drifted = np.vstack([np.zeros(x.shape[1]), np.cumsum(drift, axis=0)])
+    average = means_at_events(sets, at)
+    hazard = exposure(sets, at.a)
+    for rows in blocks(len(x)):
+        event = sets.event[rows]
+        place = sets.leave[rows][event] - 1
+        moved = drifted[sets.leave[rows]] - drifted[sets.enter[rows]]
+        moved[event] -= own_drift[place]
+        block = at.risk[rows, None] * (moved - hazard[rows, None] * x[rows])
+        block[event] += x[rows][event] - average[place]
+        yield rows, block
+
+
+def means_at_events(sets: RiskSets, at: Evaluation) -> np.ndarray:
+    """The mean covariate of the risk set at each event time, averaged over its steps (times × p)."""
+    return (at.a[0][:, None] * at.at_risk - at.a[1][:, None] * at.tied) / sets.mass[:, None]
+
+
+def blocks(n: int) -> Iterator[slice]:
+    """The rows, a block at a time."""
+    return (slice(start, start + BLOCK) for start in range(0, n, BLOCK))
+
+
+def sums_at_risk(sets: RiskSets, mass: np.ndarray, x: np.ndarray | None = None) -> np.ndarray:
+    """Sums of mass (times x) over the risk set of each event time: entered before it and not left before it."""
     # Sums from the end, so that the small risk sets of late follow-up keep all their digits; rows that have not entered
     # by then (and those of later strata) are in both sums.
-    still_to_leave = _sums_by_place(sets.leave, columns, sets.size + 1)
-    still_to_enter = _sums_by_place(sets.enter, columns, sets.size + 1)
-    return np.cumsum(still_to_leave[::-1], axis=0)[::-1][1:] - np.cumsum(still_to_enter[::-1], axis=0)[::-1][1:]
+    result = np.cumsum(_sums(sets.leave, mass, sets.size + 1, x)[::-1], axis=0)[::-1][1:]
+    if sets.late:
+        result = result - np.cumsum(_sums(sets.enter, mass, sets.size + 1, x)[::-1], axis=0)[::-1][1:]
+    return result
 
 
-def _sums_by_place(place: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
-    if values.ndim == 1:
-        return np.bincount(place, weights=values, minlength=size)
-    return np.column_stack([np.bincount(place, weights=column, minlength=size) for column in values.T])
+def _sums(place: np.ndarray, mass: np.ndarray, size: int, x: np.ndarray | None) -> np.ndarray:
+    """Sums of mass (times x) by place, in one pass over the rows and without a copy of x."""
+    if x is None:
+        return np.bincount(place, mass, size)
+    every = np.arange(len(place) + 1, dtype=np.int64 if len(place) > 2**31 - 2 else np.int32)
+    return csc_array((mass, place.astype(every.dtype, copy=False), every), shape=(size, len(place))) @ x
+
+
+def _by_time(sets: RiskSets, value: np.ndarray, powers: int) -> np.ndarray:
+    """Σ f^k value over the steps of each time, for k = 0, 1, …"""
+    return np.array([np.bincount(sets.step_time, value * sets.share**k, sets.size) for k in range(powers)])

@@ -1,32 +1,35 @@
 """Cox's proportional hazards model."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from scipy.special import chdtrc, ndtr
-from scipy.stats import rankdata
 
 from paillasse.errors import InputError, did_you_mean
+from paillasse.survival import _prediction
 from paillasse.survival._concordance import harrell
-from paillasse.survival._counts import counts
+from paillasse.survival._cox_fit import estimable, maximise, sandwich, standardised
 from paillasse.survival._design import Design, design, parsed
-from paillasse.survival._input import Columns, Outcome, half_width, outcome
+from paillasse.survival._input import Columns, Outcome, codes_among, half_width, listed, outcome
 from paillasse.survival._partial_likelihood import (
     Evaluation,
     RiskSets,
     evaluate,
+    exposure,
+    means_at_events,
     risk_sets,
     score_residuals,
-    second_moment,
 )
-from paillasse.survival.kaplan_meier import product_limit
+from paillasse.survival._proportional_hazards import score_test, transformed
+from paillasse.survival.bootstrap import Bootstrap, draws, summary
 from paillasse.tables import Shown, View, rows_left_out
 
 TIES = ("efron", "breslow")
-TRANSFORMS = ("km", "rank", "identity", "log")
-MOST_STEPS = 50
+RESIDUALS = ("martingale", "deviance", "score", "schoenfeld", "scaled_schoenfeld")
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,31 @@ class _Fit:
 
     outcome: Outcome
     design: Design
-    x: np.ndarray  # the design, centred and scaled
+    kept: np.ndarray  # which of the design's columns have an estimate
+    x: np.ndarray  # these columns, centred and scaled
     center: np.ndarray
     scale: np.ndarray
     weights: np.ndarray
     sets: RiskSets
     at: Evaluation
+    beta: np.ndarray  # of the scaled columns
+    covariance: np.ndarray  # of beta, robust where asked
+    strata: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, kept in zip(self.design.names, self.kept) if kept]
+
+    @property
+    def terms(self) -> dict[str, list[int]]:
+        """The places of each term's estimated columns among these."""
+        place = np.cumsum(self.kept) - 1
+        terms = {term: [int(place[i]) for i in columns if self.kept[i]] for term, columns in self.design.terms.items()}
+        return {term: places for term, places in terms.items() if places}
+
+    def scaled(self, data: pd.DataFrame) -> np.ndarray:
+        """The same columns of other data, centred and scaled as the fitted ones."""
+        return (self.design.of(data)[:, self.kept] - self.center) / self.scale
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,13 +73,16 @@ class CoxModel(Shown):
     ----------
     table : pandas.DataFrame
         A row a coefficient: `term`, `coef`, `hazard_ratio` = exp(coef), `std_err` (of coef; robust where asked),
-        `naive_std_err` (from the information), `lower` and `upper` (of the hazard ratio), `z`, `p_value` (Wald).
+        `naive_std_err` (from the information), `lower` and `upper` (of the hazard ratio), `z`, `p_value` (Wald). A
+        column that is constant or a combination of those before it has no estimate (NaN), as in R, and is named.
+    covariance : numpy.ndarray
+        Covariance of the estimated coefficients (robust where asked).
     log_likelihood, null_log_likelihood, score_statistic : float
         The log partial likelihood at the estimate and at 0, and the score test's χ² at 0.
     concordance : float
         Harrell's C of the linear predictor.
-    covariance : numpy.ndarray
-        Covariance of the coefficients (p × p; robust where asked).
+    not_estimated : list of str
+        Terms without an estimate.
     n, n_events, n_dropped : int
         Rows used, events among them, rows left out for missing values.
     """
@@ -67,7 +92,7 @@ class CoxModel(Shown):
     log_likelihood: float
     null_log_likelihood: float
     score_statistic: float
-    concordance: float
+    not_estimated: list[str]
     n: int
     n_events: int
     n_dropped: int
@@ -75,38 +100,100 @@ class CoxModel(Shown):
     conf_level: float
     _fit: _Fit
 
+    @cached_property
+    def concordance(self) -> float:
+        """Harrell's C of the linear predictor, within strata; counted when first asked for."""
+        seen = self._fit.outcome
+        return harrell(seen.duration, seen.event, self._fit.x @ self._fit.beta, seen.weights, seen.entry, seen.stratum)
+
     @property
     def baseline(self) -> pd.DataFrame:
-        """Baseline cumulative hazard at covariates 0: `stratum` (code), `time`, `cumulative_hazard`.
+        """Baseline cumulative hazard at covariates 0: `stratum`, `time`, `cumulative_hazard`.
 
         A step's hazard is its weight over the sum of risks, Efron's parts included, as R's `basehaz(centered = FALSE)`.
         """
         fit = self._fit
-        hazard = np.bincount(fit.sets.step_time, fit.at.hazard, fit.sets.size)
-        at_zero = np.exp(-fit.center @ self.table["coef"].to_numpy())
-        table = pd.DataFrame(
-            {"stratum": fit.sets.stratum, "time": fit.sets.time, "cumulative_hazard": hazard * at_zero}
-        )
-        table["cumulative_hazard"] = table.groupby("stratum")["cumulative_hazard"].cumsum()
-        return table
+        at_zero = float(np.exp(-(fit.center / fit.scale) @ fit.beta))
+        return _prediction.baseline(fit.sets, fit.at, fit.outcome.strata_labels, at_zero)
 
     def linear_predictor(self, data: pd.DataFrame) -> np.ndarray:
         """xβ of each row of `data`, less its mean in the fitted rows; NaN where a covariate is missing."""
-        return (self._fit.design.of(data) - self._fit.center) @ self.table["coef"].to_numpy()
+        return self._fit.scaled(data) @ self._fit.beta
 
     def predict_survival(self, data: pd.DataFrame, times: Sequence[float]) -> np.ndarray:
         """Predicted survival, one row for each row of `data`, one column for each of `times`.
 
-        Times after the last one observed give NaN, since the baseline is not known there.
+        Each row is predicted from the baseline of its own stratum. Times after the last one observed give NaN, since
+        the baseline is not known there.
         """
+        fit, times = self._fit, np.atleast_1d(np.asarray(times, dtype=float))
+        risk, stratum = np.exp(self.linear_predictor(data)), self._strata_of(data)
+        survival = np.full((len(data), len(times)), np.nan)
+        for code in np.unique(stratum):
+            rows = stratum == code
+            hazard = _prediction.cumulative_hazard(fit.sets, fit.at, code, times)
+            known = times <= fit.outcome.duration[fit.outcome.stratum == code].max()
+            survival[np.ix_(rows, known)] = np.exp(-np.outer(risk[rows], hazard[known]))
+        return survival
+
+    def predict(self, data: pd.DataFrame, times: Sequence[float], conf_level: float | None = None) -> pd.DataFrame:
+        """Predicted survival with limits, for a few rows: a line for each row of `data` and each time.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `row` (position in `data`), `time`, `survival`, `std_err` (of the survival), `lower`, `upper` (on the log
+            scale, as R's `survfit(model, newdata)`); NaN after the last time observed.
+        """
+        fit, times = self._fit, np.atleast_1d(np.asarray(times, dtype=float))
+        z = half_width(self.conf_level if conf_level is None else conf_level)
+        stratum, parts = self._strata_of(data), []
+        for row, x in enumerate(fit.scaled(data)):
+            place = (fit.sets, fit.at, fit.covariance, stratum[row], times)
+            hazard, error = _prediction.limits(*place, x, fit.beta)
+            known = times <= fit.outcome.duration[fit.outcome.stratum == stratum[row]].max()
+            survival = np.where(known, np.exp(-hazard), np.nan)
+            limits = {"lower": survival * np.exp(-z * error), "upper": np.minimum(survival * np.exp(z * error), 1)}
+            limits["upper"] = np.where(known, limits["upper"], np.nan)
+            part = {"row": row, "time": times, "survival": survival, "std_err": survival * error, **limits}
+            parts.append(pd.DataFrame(part))
+        return pd.concat(parts, ignore_index=True)
+
+    def residuals(self, kind: str) -> pd.DataFrame:
+        """Residuals of the fitted rows, as R's `residuals.coxph`.
+
+        Parameters
+        ----------
+        kind : {"martingale", "deviance", "score", "schoenfeld", "scaled_schoenfeld"}
+            The last two have a line an event, in order of time, and a column `time`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `row` (position in the data that was fitted), then `residual`, or a column a coefficient.
+        """
+        if kind not in RESIDUALS:
+            raise InputError(f"kind={kind!r} is not known. {did_you_mean(kind, RESIDUALS)}")
         fit = self._fit
-        if fit.sets.stratum[-1] > 0:
-            raise InputError("Predicted survival needs one baseline; this model has strata.")
-        times = np.atleast_1d(np.asarray(times, dtype=float))
-        cumulative = np.append(0.0, np.cumsum(np.bincount(fit.sets.step_time, fit.at.hazard, fit.sets.size)))
-        baseline = cumulative[np.searchsorted(fit.sets.time, times, side="right")]
-        baseline = np.where(times > fit.outcome.duration.max(), np.nan, baseline)
-        return np.exp(-np.outer(np.exp(self.linear_predictor(data)), baseline))
+        if kind in ("martingale", "deviance"):
+            values = fit.sets.event - fit.at.risk * exposure(fit.sets, fit.at.a)
+            if kind == "deviance":
+                left = np.where(fit.sets.event, np.log(np.where(fit.sets.event, 1 - values, 1)), 0)
+                values = np.sign(values) * np.sqrt(-2 * (values + left))
+            return pd.DataFrame({"row": fit.outcome.rows, "residual": values})
+        if kind == "score":
+            values = np.concatenate([block for _, block in score_residuals(fit.sets, fit.x, fit.at)])
+            return self._by_coefficient(values * fit.scale, {"row": fit.outcome.rows})
+        at_event = np.flatnonzero(fit.sets.event)
+        order = np.argsort(fit.sets.place, kind="stable")
+        values = (fit.x[at_event] - means_at_events(fit.sets, fit.at)[fit.sets.place])[order]
+        if kind == "scaled_schoenfeld":
+            naive = np.linalg.inv(fit.at.information)
+            values = (values @ naive * len(at_event) + fit.beta) / fit.scale
+        else:
+            values = values * fit.scale
+        told = {"row": fit.outcome.rows[at_event][order], "time": fit.sets.time[fit.sets.place][order]}
+        return self._by_coefficient(values, told)
 
     def proportional_hazards(self, transform: str = "km", terms: bool = True) -> pd.DataFrame:
         """Score test for coefficients that change with g(time), as R's `cox.zph` since version 3.0.
@@ -128,28 +215,57 @@ class CoxModel(Shown):
         ----------
         Grambsch and Therneau (1994), Biometrika 81:515; the exact test, not their approximation.
         """
-        if transform not in TRANSFORMS:
-            raise InputError(f"transform={transform!r} is not known. {did_you_mean(transform, TRANSFORMS)}")
         fit = self._fit
-        sets, x = fit.sets, fit.x
-        g = _transformed(transform, fit.outcome, sets)
-        g = g - np.average(g[sets.place])
-        moments = []
-        for power in range(3):
-            weight = sets.step_weight * g[sets.step_time] ** power
-            second = second_moment(sets, x, fit.weights * fit.at.risk, fit.at.hazard * g[sets.step_time] ** power)
-            moments.append(second - fit.at.mean.T @ (weight[:, None] * fit.at.mean))
-        died = fit.weights[sets.at_event] * g[sets.place]
-        score = died @ x[sets.at_event] - (sets.step_weight * g[sets.step_time]) @ fit.at.mean
-        # What of the interaction's information the main effects do not already hold.
-        information = moments[2] - moments[1] @ np.linalg.solve(moments[0], moments[1])
-        listed = fit.design.terms if terms else {name: [i] for i, name in enumerate(fit.design.names)}
-        rows = []
-        for name, places in (listed | {"GLOBAL": list(range(len(score)))}).items():
-            part = score[places]
-            statistic = float(part @ np.linalg.solve(information[np.ix_(places, places)], part))
-            rows.append([name, statistic, len(places), float(chdtrc(len(places), statistic))])
-        return pd.DataFrame(rows, columns=["term", "statistic", "df", "p_value"])
+        g = transformed(transform, fit.outcome, fit.sets)
+        listed_terms = fit.terms if terms else {name: [i] for i, name in enumerate(fit.names)}
+        return score_test(g, fit.sets, fit.x, fit.weights, fit.at, listed_terms)
+
+    def term_tests(self) -> pd.DataFrame:
+        """Tests that all coefficients of a term are 0, the other terms staying in the model.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `term`, `df`, `wald` (χ², with the robust variance where asked) and `wald_p_value`, `likelihood_ratio` (χ²,
+            from a fit without the term's columns) and `likelihood_ratio_p_value`.
+        """
+        fit, rows = self._fit, []
+        for term, places in fit.terms.items():
+            part, df = fit.beta[places], len(places)
+            wald = float(part @ np.linalg.solve(fit.covariance[np.ix_(places, places)], part))
+            without = np.delete(fit.x, places, axis=1)
+            null = evaluate(fit.sets, without, fit.weights, np.zeros(without.shape[1]))
+            names = [name for place, name in enumerate(fit.names) if place not in places]
+            reduced = maximise(fit.sets, without, fit.weights, names, null)[1] if names else null
+            ratio = 2 * (self.log_likelihood - reduced.log_likelihood)
+            rows.append([term, df, wald, float(chdtrc(df, wald)), ratio, float(chdtrc(df, max(ratio, 0)))])
+        columns = ["term", "df", "wald", "wald_p_value", "likelihood_ratio", "likelihood_ratio_p_value"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def bootstrap(self, n: int, seed: int) -> Bootstrap:
+        """Fit the model again on `n` cohorts drawn with replacement from its rows (or clusters, where it has them).
+
+        Shows a progress bar in a terminal. The same `seed` draws the same cohorts.
+        """
+        from rich.progress import track
+
+        fit, seen = self._fit, self._fit.outcome
+        estimates, n_failed = [], 0
+        drawn = draws(seen.n, seen.cluster, n, seed)
+        for rows in track(drawn, "Bootstrap", total=n, transient=True, disable=not _in_a_terminal()):
+            entry = None if seen.entry is None else seen.entry[rows]
+            x, weights = fit.x[rows], fit.weights[rows]
+            if not seen.event[rows].any():
+                n_failed += 1
+                continue
+            sets = risk_sets(seen.duration[rows], seen.event[rows], entry, weights, seen.stratum[rows], self.ties)
+            try:
+                estimates.append(maximise(sets, x, weights, fit.names, None, start=fit.beta)[0] / fit.scale)
+            except InputError:
+                n_failed += 1
+        if len(estimates) < 2:
+            raise InputError("The bootstrap has fewer than 2 fits; draw more, or simplify the model.")
+        return summary(fit.names, fit.beta / fit.scale, np.array(estimates), n_failed, self.conf_level)
 
     def figure(self, title: str = ""):
         """The hazard ratios with their limits, as a forest plot."""
@@ -160,9 +276,18 @@ class CoxModel(Shown):
     def view(self) -> View:
         title = f"Cox model ({self.ties.capitalize()} ties): {self.n} patients, {self.n_events} events"
         columns = ["term", "hazard_ratio", "lower", "upper", "coef", "std_err", "z", "p_value"]
-        level = f"lower and upper: {self.conf_level:.0%} limits of the hazard ratio."
-        fit = f"Concordance {self.concordance:.3f}; log likelihood {self.log_likelihood:.2f}."
-        return View(title, self.table[columns], (level, fit, *rows_left_out(self.n_dropped)))
+        notes = [f"lower and upper: {self.conf_level:.0%} limits of the hazard ratio."]
+        notes.append(f"Concordance {self.concordance:.3f}; log likelihood {self.log_likelihood:.2f}.")
+        if self.not_estimated:
+            named = ", ".join(self.not_estimated)
+            notes.append(f"Without an estimate, constant or a combination of the terms before: {named}.")
+        return View(title, self.table[columns], (*notes, *rows_left_out(self.n_dropped)))
+
+    def _strata_of(self, data: pd.DataFrame) -> np.ndarray:
+        return codes_among(data, self._fit.strata, self._fit.outcome.strata_labels)
+
+    def _by_coefficient(self, values: np.ndarray, told: dict) -> pd.DataFrame:
+        return pd.DataFrame(told | dict(zip(self._fit.names, values.T)))
 
 
 def cox(
@@ -211,8 +336,8 @@ def cox(
     Raises
     ------
     InputError
-        If a column is missing or not usable, a term is constant or a combination of others, there is no event, or a
-        coefficient has no finite estimate (a covariate that separates the events).
+        If a column is missing or not usable, there is no event, no term varies, or a coefficient has no finite
+        estimate (a covariate that separates the events).
 
     References
     ----------
@@ -234,29 +359,32 @@ def cox(
     seen = outcome(data, duration, event, entry=entry, weights=weights, strata=strata, cluster=cluster, complete=needed)
     if not seen.event.any():
         raise InputError(f"There is no event in column {event!r}, so no hazard can be modelled.")
-    built = design(right, data.iloc[seen.rows], seen.rows)
+    built, matrix = design(right, data if not seen.n_dropped else data[needed].iloc[seen.rows], seen.rows)
     mass = np.ones(seen.n) if seen.weights is None else seen.weights
-    # Centred and scaled, so that a covariate of a huge scale costs no digits; coefficients are scaled back at the end.
-    center, scale = built.matrix.mean(axis=0), built.matrix.std(axis=0)
-    x = (built.matrix - center) / scale
     sets = risk_sets(seen.duration, seen.event, seen.entry, mass, seen.stratum, ties)
+    # Centred and scaled, so that a covariate of a huge scale costs no digits; coefficients are scaled back at the end.
+    center, scale = matrix.mean(axis=0), matrix.std(axis=0)
+    x = standardised(matrix, center, scale)
     null = evaluate(sets, x, mass, np.zeros(x.shape[1]))
-    beta, at = _maximise(sets, x, mass, null, built.names)
+    kept = estimable(null.information)
+    if not kept.any():
+        raise InputError("No term of the formula varies among the rows at risk, so none has an estimate.")
+    if not kept.all():
+        center, scale, x = center[kept], scale[kept], np.ascontiguousarray(x[:, kept])
+        null = evaluate(sets, x, mass, np.zeros(x.shape[1]))
+    del matrix
+    names = [name for name, estimated in zip(built.names, kept) if estimated]
+    beta, at = maximise(sets, x, mass, names, null)
     naive = np.linalg.inv(at.information)
-    covariance = naive
-    if robust or cluster is not None:
-        influence = mass[:, None] * score_residuals(sets, x, at) @ naive
-        if seen.cluster is not None:
-            influence = np.column_stack([np.bincount(seen.cluster, column) for column in influence.T])
-        covariance = influence.T @ influence
-    fit = _Fit(seen, built, x, center, scale, mass, sets, at)
+    covariance = sandwich(sets, x, mass, at, naive, seen.cluster) if robust or cluster is not None else naive
+    fit = _Fit(seen, built, kept, x, center, scale, mass, sets, at, beta, covariance, listed(strata))
     return CoxModel(
-        table=_table(built.names, beta / scale, covariance, naive, scale, z_limit),
+        table=_table(built.names, kept, beta / scale, covariance, naive, scale, z_limit),
         covariance=covariance / np.outer(scale, scale),
         log_likelihood=at.log_likelihood,
         null_log_likelihood=null.log_likelihood,
         score_statistic=float(null.gradient @ np.linalg.solve(null.information, null.gradient)),
-        concordance=harrell(seen.duration, seen.event, x @ beta, seen.weights, seen.entry, seen.stratum),
+        not_estimated=[name for name, estimated in zip(built.names, kept) if not estimated],
         n=seen.n,
         n_events=int(seen.event.sum()),
         n_dropped=seen.n_dropped,
@@ -266,61 +394,25 @@ def cox(
     )
 
 
-def _maximise(sets, x, mass, null: Evaluation, names) -> tuple[np.ndarray, Evaluation]:
-    """Newton's method with step halving, to the last digits that doubles hold."""
-    beta, at = np.zeros(x.shape[1]), null
-    for _ in range(MOST_STEPS):
-        try:
-            step = np.linalg.solve(at.information, at.gradient)
-        except np.linalg.LinAlgError:
-            step = np.full_like(beta, np.inf)
-        if not np.isfinite(step).all() or np.abs(beta).max() > 50:
-            break
-        if np.abs(step).max() < 1e-11 * max(1.0, np.abs(beta).max()):
-            return beta, at
-        ahead = evaluate(sets, x, mass, beta + step)
-        # A step that gains nothing is halved, unless all that is left is rounding.
-        while (
-            not ahead.log_likelihood >= at.log_likelihood - 1e-12 * abs(at.log_likelihood)
-            and np.abs(step).max() > 1e-13
-        ):
-            step = step / 2
-            ahead = evaluate(sets, x, mass, beta + step)
-        beta, at = beta + step, ahead
-    worst = names[int(np.argmax(np.abs(beta)))]
-    raise InputError(
-        f"The coefficient of term {worst!r} has no finite estimate: it grows without end, most often because the term "
-        "separates rows with events from rows without. Leave it out or join its categories."
-    )
-
-
-def _table(names, coef, covariance, naive, scale, z_limit) -> pd.DataFrame:
+def _table(names, kept, coef, covariance, naive, scale, z_limit) -> pd.DataFrame:
     std_err, naive_std_err = np.sqrt(np.diag(covariance)) / scale, np.sqrt(np.diag(naive)) / scale
     z, width = coef / std_err, z_limit * std_err
-    return pd.DataFrame(
-        {
-            "term": names,
-            "coef": coef,
-            "hazard_ratio": np.exp(coef),
-            "std_err": std_err,
-            "naive_std_err": naive_std_err,
-            "lower": np.exp(coef - width),
-            "upper": np.exp(coef + width),
-            "z": z,
-            "p_value": 2 * ndtr(-np.abs(z)),
-        }
-    )
+    estimated = {
+        "coef": coef,
+        "hazard_ratio": np.exp(coef),
+        "std_err": std_err,
+        "naive_std_err": naive_std_err,
+        "lower": np.exp(coef - width),
+        "upper": np.exp(coef + width),
+        "z": z,
+        "p_value": 2 * ndtr(-np.abs(z)),
+    }
+    table = pd.DataFrame(np.nan, index=range(len(names)), columns=list(estimated))
+    table.loc[kept, :] = np.column_stack(list(estimated.values()))
+    table.insert(0, "term", names)
+    return table
 
 
-def _transformed(transform: str, seen: Outcome, sets: RiskSets) -> np.ndarray:
-    """g at each event time of the sets."""
-    if transform == "identity":
-        return sets.time
-    if transform == "log":
-        return np.log(sets.time)
-    if transform == "rank":
-        ranks = rankdata(seen.duration)[sets.at_event]  # among all rows, the censored too, as R ranks them
-        return np.bincount(sets.place, ranks, sets.size) / np.bincount(sets.place, minlength=sets.size)
-    pooled = counts(seen.duration, seen.event, seen.entry)
-    before = np.append(1.0, product_limit(pooled))[np.searchsorted(pooled.time, sets.time, side="left")]
-    return 1 - before
+def _in_a_terminal() -> bool:
+    """Whether a bar can be drawn: in a notebook it would end up in the stored outputs."""
+    return sys.stderr.isatty() and sys.stdout.isatty()

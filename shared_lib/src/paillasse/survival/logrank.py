@@ -13,6 +13,15 @@ from paillasse.survival.kaplan_meier import product_limit
 from paillasse.tables import Shown, View, p_value, rows_left_out
 
 
+@dataclass(frozen=True)
+class Trend:
+    """A test for trend: χ² statistic, degrees of freedom, p-value."""
+
+    statistic: float
+    df: int
+    p_value: float
+
+
 @dataclass(frozen=True, repr=False)
 class LogRank(Shown):
     """A log-rank test.
@@ -33,6 +42,15 @@ class LogRank(Shown):
     table: pd.DataFrame
     n_dropped: int
     rho: float
+    _variance: np.ndarray
+
+    @property
+    def trend(self) -> "Trend":
+        """Test for a trend over the groups in their order, with scores 1, 2, …: more power where the order is right."""
+        scores = np.arange(1, len(self.table) + 1)
+        difference = scores @ (self.table["observed"] - self.table["expected"])
+        statistic = float(difference**2 / (scores @ self._variance @ scores))
+        return Trend(statistic, 1, float(chdtrc(1, statistic)))
 
     def view(self) -> View:
         test = "Log-rank test" if self.rho == 0 else f"Fleming-Harrington test (ρ = {self.rho:g})"
@@ -120,7 +138,7 @@ def logrank(
     table = pd.DataFrame(
         {"group": seen.labels, "n": np.bincount(seen.group, minlength=k), "observed": observed, "expected": expected}
     )
-    return LogRank(statistic, df, float(chdtrc(df, statistic)), table, seen.n_dropped, rho)
+    return LogRank(statistic, df, float(chdtrc(df, statistic)), table, seen.n_dropped, rho, variance)
 
 
 def _sign(p: float) -> str:

@@ -23,6 +23,8 @@ class RestrictedMean(Shown):
         A row a group: `group`, `rmst`, `std_err`, `lower`, `upper`, in the unit of `duration`.
     difference : pandas.DataFrame
         Each group against the first: `group`, `difference`, `std_err`, `lower`, `upper`, `p_value`.
+    ratio : pandas.DataFrame
+        The same as a ratio: `group`, `ratio`, `std_err` (of its logarithm), `lower`, `upper`, `p_value`.
     tau : float
         The horizon.
     n_dropped : int
@@ -31,6 +33,7 @@ class RestrictedMean(Shown):
 
     table: pd.DataFrame
     difference: pd.DataFrame
+    ratio: pd.DataFrame
     tau: float
     conf_level: float
     n_dropped: int
@@ -108,13 +111,25 @@ def rmst(
         mean, error = area.sum(), np.sqrt(steps.sum())
         rows.append([label, mean, error, mean - z * error, mean + z * error])
     table = pd.DataFrame(rows, columns=["group", "rmst", "std_err", "lower", "upper"])
-    return RestrictedMean(table, _against_first(table, z), float(tau), conf_level, seen.n_dropped)
+    return RestrictedMean(table, _difference(table, z), _ratio(table, z), float(tau), conf_level, seen.n_dropped)
 
 
-def _against_first(table: pd.DataFrame, z: float) -> pd.DataFrame:
+def _difference(table: pd.DataFrame, z: float) -> pd.DataFrame:
+    """Each group less the first."""
     first, rest = table.iloc[0], table.iloc[1:]
     difference, error = rest["rmst"] - first["rmst"], np.hypot(rest["std_err"], first["std_err"])
     limits = {"lower": difference - z * error, "upper": difference + z * error}
     p = 2 * ndtr(-np.abs(difference / error))
     columns = {"group": rest["group"], "difference": difference, "std_err": error, **limits, "p_value": p}
+    return pd.DataFrame(columns).reset_index(drop=True)
+
+
+def _ratio(table: pd.DataFrame, z: float) -> pd.DataFrame:
+    """Each group over the first, by the delta method on the log scale."""
+    first, rest = table.iloc[0], table.iloc[1:]
+    logarithm = np.log(rest["rmst"] / first["rmst"])
+    error = np.hypot(rest["std_err"] / rest["rmst"], first["std_err"] / first["rmst"])
+    limits = {"lower": np.exp(logarithm - z * error), "upper": np.exp(logarithm + z * error)}
+    p = 2 * ndtr(-np.abs(logarithm / error))
+    columns = {"group": rest["group"], "ratio": np.exp(logarithm), "std_err": error, **limits, "p_value": p}
     return pd.DataFrame(columns).reset_index(drop=True)
