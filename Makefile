@@ -2,11 +2,11 @@
 PYTHON ?= python3
 RUN = "$(PYTHON)" in_env.py
 
-.PHONY: help setup demo lab test test-slow refresh reference lint lock clean
+.PHONY: help setup demo lab test test-slow refresh reference bench-survival lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these recipes
-	@"$(PYTHON)" -c "import re; [print(f'make {a:10} {b}') for a, b in re.findall(r'(?m)^([a-z-]+):.*?## (.*)', open('Makefile', encoding='utf-8').read())]"
+	@"$(PYTHON)" -c "import re; [print(f'make {a:14} {b}') for a, b in re.findall(r'(?m)^([a-z-]+):.*?## (.*)', open('Makefile', encoding='utf-8').read())]"
 
 setup:  ## make the environment, or bring it up to date
 	$(RUN)
@@ -29,13 +29,18 @@ refresh:  ## execute the notebooks again and store their outputs (add ACCEPT=--a
 
 reference:  ## ask R again for the answers that the tests compare with
 	Rscript tests/reference/survival.R > tests/reference/survival_r.json
+	Rscript tests/reference/competing_risks.R > tests/reference/competing_risks_r.json
+	Rscript tests/reference/discrimination.R > tests/reference/discrimination_r.json
+
+bench-survival:  ## measure the survival engine beside lifelines, scikit-survival and R, where installed (an hour)
+	$(RUN) python benchmarks/survival.py
 
 lint:  ## check style and the arrows between the library's rooms
-	$(RUN) ruff check demo.py in_env.py paillasse_answers.py hooks notebooks shared_lib tests
+	$(RUN) ruff check benchmarks demo.py in_env.py paillasse_answers.py hooks notebooks shared_lib tests
 	$(RUN) lint-imports
 
 lock:  ## resolve requirements.in and the library's requirements anew
 	$(RUN) uv pip compile --upgrade --universal --generate-hashes --no-header --python-version 3.11 shared_lib/pyproject.toml requirements.in -o requirements.lock
 
 clean:  ## remove the environment, the demo and all caches; asks git, so nothing tracked or new is lost
-	git clean -fdX
+	git clean -ffdX

@@ -71,7 +71,12 @@ class Answers(Extension):
         if name is not None:
             return source
         if BRACES.search(OWN_EXPRESSIONS.sub("", source)):  # an answer given by option or file, rendered as a template
-            refuse("An answer", source, "{{, {% and {# are the marks of a template", one_line(source, 120, "…"))
+            refuse(
+                "An answer",
+                source,
+                "{{, {% and {# are the marks of a template",
+                one_line(source, 120, "the same without them"),
+            )
         return "{{ cookiecutter | checked }}" + source
 
 

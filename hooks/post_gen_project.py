@@ -118,7 +118,7 @@ def record() -> None:
 
 
 def source_of_template() -> str:
-    """Where the template came from: not relative to a folder that is soon forgotten, and without a password."""
+    """Where the template came from, without a password. A folder is named in full; an archive as it was typed."""
     if TOLD["local"]:
         return TEMPLATE.as_posix()
     without_user = re.sub(r"(https?://)[^/@]*@", r"\1", TOLD["source"])

@@ -30,7 +30,7 @@ OTHER_PARAMETERS = {
         "by": "trt",
         "formula": "celltype + karno + diagtime + age + prior",
         "subgroup_columns": "[prior]",
-        "tau": "365",
+        "tau": "1.0",
     },
 }
 
@@ -43,6 +43,9 @@ def papermill(notebook: Path, folder: Path, *arguments: str) -> dict[str, pd.Dat
     environ = os.environ | {"PAILLASSE_RUN_FOLDER": str(folder)}
     done = subprocess.run(command, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
+    cells = json.loads((folder / notebook.name).read_text(encoding="utf-8"))["cells"]
+    printed = [output for cell in cells for output in cell.get("outputs", []) if output.get("name") == "stderr"]
+    assert not printed, printed  # a warning that scrolls by
     return {file.stem: pd.read_csv(file) for file in folder.glob("*.csv")}
 
 
@@ -102,6 +105,14 @@ def test_every_notebook_runs_under_plain_papermill_with_other_parameters(noteboo
         assert f"{expected['trt']:.3f} {expected['karno']:.4f}" == "0.295 -0.0328"
         np.testing.assert_allclose(np.log(adjusted["karno"]), expected["karno"], rtol=1e-9)
         np.testing.assert_allclose(np.log(adjusted.iloc[0]), expected["trt"], rtol=1e-9)
+
+
+def test_subgroups_compare_two_groups_and_leave_out_patients_of_none(tmp_path):
+    """Mayo's trial of primary biliary cholangitis: 106 of the 418 patients were not randomised, and have no `trt`."""
+    words = "dataset: pbc, duration: time, event_code: 2, by: trt, formula: age, subgroup_columns: [sex], tau: 5.0"
+    arguments = [word for pair in words.split(", ") for word in ("-y", pair)]
+    first = papermill(ROOT / "notebooks" / "survival_analysis.ipynb", tmp_path, *arguments)["subgroups"].iloc[0]
+    assert (first["n"], f"{first['hazard_ratio']:.3f}") == (312, "0.944")
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

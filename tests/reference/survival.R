@@ -62,6 +62,18 @@ terms_tested <- function(fit) {
   list(terms = names(fit$assign), wald = unname(wald), likelihood_ratio = dropped$LRT[-1], p_value = dropped[["Pr(>Chi)"]][-1])
 }
 
+# A coefficient over time: the curve and limits that plot(cox.zph) draws.
+over_time <- function(fit, i) {
+  test <- cox.zph(fit, transform = "km", terms = FALSE)
+  at <- seq(min(test$x), max(test$x), length = 40)
+  basis <- ns(c(at, test$x), df = 4, intercept = TRUE)
+  drawn <- basis[1:40, ]; rest <- qr(basis[-(1:40), ])
+  back <- backsolve(rest$qr[1:4, 1:4], diag(4))
+  width <- qnorm(0.975) * sqrt(test$var[i, i] * rowSums((drawn %*% (back %*% t(back))) * drawn))
+  curve <- c(drawn %*% qr.coef(rest, test$y[, i]))
+  list(coef = curve, lower = curve - width, upper = curve + width)
+}
+
 # Trend over ordered groups: scores 1, 2, ... on the log-rank test's observed, expected and variance.
 trend <- function(fit) {
   w <- seq_along(fit$obs)
@@ -167,6 +179,7 @@ answers <- list(
     lung_robust = predicted(fit3(robust = TRUE), patients, when), lung_late = predicted(late3, patients, when),
     lung_strata = predicted(strata3, patients, when)
   ),
+  over_time = list(age = over_time(lung3, 1), ph.ecog = over_time(lung3, 3)),
   terms = terms_tested(gbsg_terms),
   spline = list(coef = unname(coef(spline)), std_err = unname(sqrt(diag(vcov(spline)))), log_likelihood = spline$loglik),
   aliased = list(coef = unname(coef(aliased)), log_likelihood = aliased$loglik),

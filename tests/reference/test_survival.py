@@ -275,6 +275,14 @@ def test_predicted_survival_agrees_with_survfit(fitted, case):
             close(table.loc[known, name], theirs.loc[known, name])
 
 
+@pytest.mark.parametrize("term", R["over_time"])
+def test_coefficients_over_time_agree_with_plot_of_cox_zph(fitted, term):
+    table = fitted["lung"].coefficients_over_time().query("term == @term")
+    for name in ("coef", "lower", "upper"):
+        theirs = np.array(R["over_time"][term][name])
+        close(table[name] / np.abs(theirs).max(), theirs / np.abs(theirs).max(), atol=1e-9)
+
+
 def test_tests_of_terms_agree_with_drop1():
     model = cox(read("gbsg"), "rfstime", "status", "C(grade) + nodes + hormon")
     tests, expected = model.term_tests(), R["terms"]

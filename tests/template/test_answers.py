@@ -75,6 +75,7 @@ BAD_ANSWERS = {
     "statement": ("project_name", "colon {% for", "colon for"),
     "comment": ("team", "colon {# x", "colon x"),
     "closing": ("team", "colon }} x %}", "colon x"),
+    "nothing but a mark": ("project_name", "{{", "the same without them"),
     "empty": ("project_name", "", "Oncology project"),
     "blank": ("team", "   ", "Oncology research team"),
     "too long": ("project_name", "x" * 121, "x" * 120),

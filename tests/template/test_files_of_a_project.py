@@ -163,9 +163,18 @@ def test_workflows_name_actions_by_commit_and_may_only_read(generate):
 def test_make_help_lists_every_recipe(generate):
     project = generate()
     recipes = set(re.findall(r"^(\w+):", (project / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    listed = subprocess.run(["make", "--no-print-directory", "help"], cwd=project, check=True, capture_output=True, encoding="utf-8").stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=project, check=True, capture_output=True, encoding="utf-8"
+    ).stdout
     assert {line.split()[1] for line in listed.splitlines()} == recipes
     assert recipes == {"help", "setup", "lab", "run", "test", "refresh", "lock", "clean"}
+
+
+def test_jupyterlab_asks_nobody_for_news_or_updates(generate):
+    for makefile in (ROOT / "Makefile", generate() / "Makefile"):
+        (recipe,) = re.findall(r"(?m)^\t.*jupyter lab.*$", makefile.read_text(encoding="utf-8"))
+        assert "--LabApp.news_url=None" in recipe
+        assert "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate" in recipe
 
 
 def test_clean_keeps_the_results(generate):

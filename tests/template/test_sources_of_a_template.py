@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -241,7 +242,9 @@ def test_a_project_is_set_up_run_and_tested_on_a_machine_with_an_empty_home(
         make = ["make", recipe, f"PYTHON={base / 'python3'}"]
         done = subprocess.run(make, cwd=project, env=environment, check=False, capture_output=True, encoding="utf-8")
         assert done.returncode == 0, f"make {recipe}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
-    assert list((project / "runs").glob("*/*/run.json"))
+    pages = {page: page.read_text(encoding="utf-8") for page in (project / "runs").rglob("*.html")}
+    addresses = {page: re.findall(r"https?://[^\s\"<]+", text) for page, text in pages.items()}
+    assert len(pages) > 1 and not any(addresses.values()), addresses
     status = subprocess.run(
         ["git", "status", "--porcelain"], cwd=project, check=True, capture_output=True, encoding="utf-8"
     )

@@ -174,6 +174,21 @@ WRONG_KEYS = {
     ),
     "a checksum that is none": ("59ab04c2", "59ab", "datasets.toy.sources.public.sha256: expected a sha256 checksum"),
     "a name with a capital": ("  toy:\n", "  Toy:\n", "data_catalog.yaml:3: datasets.Toy: expected lower-case letters"),
+    "a period that ends before it starts": (
+        "end: 1989",
+        "end: 1983-12-31",
+        "data_catalog.yaml:11: datasets.toy.period.end: the period ends before it starts",
+    ),
+    "a number of patients below 0": (
+        "    unit_of_observation: toy\n",
+        "    unit_of_observation: toy\n    population_size: -1\n",
+        "datasets.toy.population_size: expected at least 0; got -1",
+    ),
+    "a limit that is no number": (
+        "minimum: 0,",
+        "minimum: .inf,",
+        "constraints.minimum: expected a whole number or a finite number or text or true or false or a date; got inf",
+    ),
     "a profile": (
         "profile: synthetic",
         "profile: real",

@@ -6,6 +6,8 @@ from pathlib import Path
 import ibis
 import numpy as np
 import pandas
+import pyarrow
+import pyarrow.parquet
 import pytest
 import yaml
 
@@ -159,6 +161,14 @@ def test_parquet_gives_the_same_as_csv(tmp_path):
     expected = toy.read()
     drivers.connection().raw_sql(f"COPY ({ibis.to_sql(toy.table())}) TO '{tmp_path}/toy.parquet'")
     pandas.testing.assert_frame_equal(entry(tmp_path, None, file="toy.parquet").read(), expected)
+
+
+def test_not_a_number_in_a_parquet_is_a_missing_value_to_conditions_too(tmp_path):
+    table = pyarrow.table({"id": [1, 2, 3], "bmi": [21.5, float("nan"), 30.0]})
+    pyarrow.parquet.write_table(table, tmp_path / "toy.parquet")
+    toy = entry(tmp_path, None, [FIELDS[0], FIELDS[2]], "toy.parquet")
+    assert toy.read().bmi.isna().tolist() == [False, True, False]
+    assert toy.read(where=lambda t: t.bmi > 25).id.tolist() == [3]
 
 
 def test_wildcards_in_a_folder_name_stand_for_themselves(tmp_path):
@@ -324,6 +334,11 @@ def test_a_parquet_with_another_type_is_refused(tmp_path):
     assert "column 'age' is string in the file, integer in the catalogue" in message
 
 
+def test_an_infinite_number_in_a_parquet_is_refused(tmp_path):
+    pandas.DataFrame({"bmi": [21.5, np.inf, -np.inf]}).to_parquet(tmp_path / "toy.parquet")
+    assert "column 'bmi': an infinite number: 2 rows" in refused(entry(tmp_path, None, FIELDS[2:3], "toy.parquet"))
+
+
 # --- values that break the schema ------------------------------------------------------------------------------------
 
 
@@ -361,5 +376,5 @@ def test_the_primary_key_is_unique_over_its_columns_together(tmp_path):
 
 def test_an_enum_is_a_closed_list(tmp_path):
     fields = [{"name": "stage", "type": "string", "constraints": {"enum": ["I", "II"]}}]
-    assert len(entry(tmp_path, "stage\nI\n\nII\n", fields).read()) >= 2
+    assert entry(tmp_path, "stage\nI\nII\nI\n", fields).read().stage.tolist() == ["I", "II", "I"]
     assert "column 'stage': a value that is not in its enum: 1 row" in refused(entry(tmp_path, "stage\nIII\n", fields))

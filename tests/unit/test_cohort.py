@@ -31,6 +31,13 @@ def test_a_missing_value_does_not_meet_a_condition(patients):
     assert len(flow(patients, {"Over 50": "age > 50"}).data) == 3
 
 
+def test_a_name_with_a_dot_stands_in_backticks_as_the_error_says(patients):
+    renamed = patients.rename(columns={"grade": "ph.grade"})
+    assert len(flow(renamed, {"Grade 1": "`ph.grade` == 1"}).data) == 4
+    with pytest.raises(InputError, match="with a dot or a blank in backticks"):
+        flow(renamed, {"Grade 1": "ph.grade == 1"})
+
+
 @pytest.mark.parametrize("condition", ["agee < 18", "age <", "age + 1", "import os", "@x > 1"])
 def test_a_condition_that_cannot_be_used_names_its_reason(patients, condition):
     with pytest.raises(InputError, match="exclusion 'Under 18'"):
@@ -68,6 +75,66 @@ def test_table_one_keeps_the_declared_order_of_groups_and_categories(patients):
     assert list(table.columns) == ["characteristic", "value", "missing", "Overall", "m", "f"]
 
 
+def test_table_one_says_how_many_have_no_group(patients):
+    patients.loc[0, "sex"] = None
+    described = table_one(patients, ["grade"], by="sex")
+    assert described.table.loc[0, ["Overall", "f", "m"]].tolist() == ["6", "2", "3"]
+    assert "1 row has no group: counted in Overall alone." in repr(described)
+
+
+@pytest.mark.filterwarnings("error")
+def test_table_one_shows_a_column_of_which_nothing_is_known(patients):
+    table = table_one(patients.assign(ki67=float("nan"), stage=None), ["ki67", "stage", "age"]).table
+    assert table.iloc[1:3][["characteristic", "missing", "Overall"]].to_numpy().tolist() == [
+        ["ki67", "6", ""],
+        ["stage", "6", ""],
+    ]
+
+
+def test_table_one_shows_no_share_where_a_group_has_no_known_value(patients):
+    patients["dose"] = patients["months"] / 7
+    patients.loc[patients["sex"] == "f", ["grade", "dose"]] = None
+    table = table_one(patients, ["grade", "dose"], by="sex").table
+    assert table.loc[1:, "f"].tolist() == ["0", "0", "0", ""]
+
+
+def test_table_one_describes_dates_by_their_year_and_never_by_the_day(patients):
+    days = pd.date_range("1990-06-15", periods=6, freq="500D").where(patients.index > 0)
+    table = table_one(patients.assign(diagnosis=days), ["diagnosis"]).table
+    assert table["value"].tolist() == ["", "1991", "1993", "1994", "1995", "1997"]
+
+
+def test_table_one_orders_words_and_numbers_in_one_column(patients):
+    table = table_one(patients.assign(site=[2, "b", 1, "a", 2, "b"]), ["site"]).table
+    assert table["value"].tolist() == ["", "1", "2", "a", "b"]
+
+
+def test_table_one_tells_two_columns_of_one_label_apart(patients):
+    table = table_one(
+        patients[["age", "months"]] / 7, ["age", "months"], labels={"age": "Time", "months": "Time"}
+    ).table
+    assert table["characteristic"].tolist() == ["n", "Time [age]", "Time [months]"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "groups", "message"),
+    [
+        ([], None, "at least one column, each once"),
+        (["age", "age"], None, "at least one column, each once"),
+        (["age"], [None] * 6, "No row has a value in column 'arm'"),
+        (["age"], ["Missing", "a", "a", "a", "b", "b"], "rename it"),
+    ],
+)
+def test_table_one_refuses_what_it_cannot_describe(patients, columns, groups, message):
+    with pytest.raises(InputError, match=message):
+        table_one(patients.assign(arm=groups), columns, by=groups and "arm")
+
+
+def test_table_one_of_nobody_is_refused(patients):
+    with pytest.raises(InputError, match="at least one row"):
+        table_one(patients.head(0), ["age"])
+
+
 def test_table_one_refuses_an_unknown_column(patients):
     with pytest.raises(InputError, match="no column 'aeg'. Did you mean 'age'"):
         table_one(patients, ["aeg"])
@@ -91,4 +158,7 @@ def test_missing_values_are_counted_by_column_and_row(patients):
 
 
 def test_nothing_missing_is_said(patients):
-    assert "No value is missing." in repr(missing(patients.dropna()))
+    assert repr(missing(patients.dropna())).splitlines() == [
+        "Missing values: 5 of 5 rows (100.0%) are complete",
+        "No value is missing.",
+    ]

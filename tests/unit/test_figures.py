@@ -75,9 +75,28 @@ def test_a_forest_plot_of_subgroups_has_a_heading_for_each(cohort):
     assert any(text.startswith("<b>arm, p interaction") for text in figure.layout.yaxis.ticktext)
 
 
-def test_a_forest_plot_of_a_very_wide_limit_can_be_drawn():
-    table = pd.DataFrame({"term": ["x"], "hazard_ratio": [3.0], "lower": [0.01], "upper": [900.0]})
-    assert len(forest(table, label="term").data[0].x) == 1
+ODD_LIMITS = {
+    "very wide": ([3.0, 1.1], [0.01, 0.9], [900.0, 1.3]),
+    "no event at one level": ([1e-9, 1.1], [0.0, 0.9], [np.inf, 1.3]),
+    "limits not known": ([2.0, 1.1], [np.nan, 0.9], [np.nan, 1.3]),
+    "headings only": ([np.nan, np.nan], [np.nan, np.nan], [np.nan, np.nan]),
+}
+
+
+@pytest.mark.parametrize(("ratios", "lower", "upper"), ODD_LIMITS.values(), ids=ODD_LIMITS)
+def test_a_forest_plot_with_odd_limits_keeps_an_axis_on_which_the_others_can_be_read(ratios, lower, upper):
+    table = pd.DataFrame({"term": ["x", "y"], "hazard_ratio": ratios, "lower": lower, "upper": upper})
+    figure = forest(table, label="term")
+    left, right = figure.layout.xaxis.range
+    assert -3.5 < left < np.log10(0.9) < np.log10(1.1) < right < 3.5
+    drawn = figure.data[0]
+    ends = [drawn.x - np.asarray(drawn.error_x.arrayminus), drawn.x + np.asarray(drawn.error_x.array)]
+    assert not np.isinf(np.log10(ends)).any()
+
+
+def test_the_level_of_the_limits_is_said_with_all_its_digits():
+    table = pd.DataFrame({"term": ["x"], "hazard_ratio": [3.0], "lower": [1.0], "upper": [9.0]})
+    assert forest(table, label="term", conf_level=0.975).data[0].name == "estimate with 97.5% limits"
 
 
 def test_a_calibration_figure_has_a_line_for_each_model_and_the_diagonal():

@@ -137,7 +137,7 @@ def test_the_index_shows_the_newest_result_with_its_headline_and_link(result):
 def test_the_index_shows_failures_and_runs_that_never_ran(result):
     html = index(result(new_markdown_cell("x"), state="error", error={"cell": 3, "exception": "ValueError"}))
     assert "cell 3, ValueError" in html
-    assert "2 runs, 1 error, 1 not run yet" in html
+    assert "2 runs: 1 error, 1 not run yet" in html
 
 
 def test_parameters_and_names_are_escaped(result):

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 
 import pytest
 
@@ -77,6 +78,8 @@ def test_a_value_of_the_parameters_type_is_accepted(notebook, name, value):
         ("limits", [1], "expected a mapping"),
         ("whatever", datetime.date(2020, 1, 1), "write it in quotes"),
         ("groups", [datetime.date(2020, 1, 1)], "write it in quotes"),
+        ("tau", math.nan, "expected a finite number"),
+        ("limits", {"age": [math.inf]}, "expected a finite number"),
     ],
 )
 def test_a_value_that_cannot_be_the_parameters_is_refused(notebook, name, value, expected):

@@ -1,14 +1,11 @@
 """What a notebook hands to its run."""
 
-import subprocess
-import sys
-
 import pandas as pd
 import pytest
 
 from paillasse.errors import InputError
 from paillasse.runs import record
-from paillasse.runs.results import latest, new_folder, read_state, write_state
+from paillasse.runs.results import counted, latest, new_folder, read_state, write_state
 
 TABLE = pd.DataFrame({"term": ["âge", "rx"], "hazard_ratio": [1.01, 0.6]})
 
@@ -66,14 +63,6 @@ def test_a_headline_is_one_line(folder, headline):
         record("hr", TABLE, headline)
 
 
-def test_importing_record_imports_nothing_heavy():
-    code = "import sys; from paillasse.runs import record; print(*sys.modules)"
-    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert "paillasse.runs" in modules
-    heavy = {"papermill", "pydantic", "nbconvert", "nbformat", "pandas", "plotly", "rich", "yaml"}
-    assert heavy.isdisjoint(modules)
-
-
 def test_each_execution_has_a_folder_of_its_own_and_the_newest_is_the_last(tmp_path):
     folders = [new_folder(tmp_path, "km") for _ in range(20)]
     for folder in folders:
@@ -81,6 +70,20 @@ def test_each_execution_has_a_folder_of_its_own_and_the_newest_is_the_last(tmp_p
     assert len(set(folders)) == 20
     assert latest(tmp_path, "km") == folders[-1]
     assert latest(tmp_path, "unknown") is None
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        (["ok"], "1 run ok"),
+        (["ok", "ok"], "2 runs ok"),
+        (["ok", "error", "ok"], "3 runs: 2 ok, 1 error"),
+        (["error"], "1 run: 1 error"),
+        ([], "0 runs"),
+    ],
+)
+def test_states_are_counted_in_words(states, words):
+    assert counted(states) == words
 
 
 def test_a_change_of_state_keeps_what_was_known(tmp_path):

@@ -187,3 +187,22 @@ def test_no_result_shows_a_patient(data):
     """The bare name of a model must not print the rows that it keeps for its methods."""
     model = cox(data.assign(age=data["age"] + 0.123456), "time", "event", "age")
     assert "123456" not in repr(model) + model._repr_html_()
+
+
+def test_rows_without_a_subgroup_value_are_counted_and_said(data):
+    shown = subgroups(
+        data.assign(treated=(data["arm"] == "b").astype(int), sex=[*"ffmmfm", None, "m"]),
+        "time", "event", "treated", ["sex"],
+    )  # fmt: skip
+    assert shown.n_missing == {"sex": 1}
+    assert "1 rows without a value of sex are in none of its levels." in repr(shown)
+
+
+def test_a_single_category_is_one_group(data):
+    one = data.assign(arm=pd.Categorical(["a"] * 8))
+    assert kaplan_meier(one, "time", "event", by="arm").table["group"].unique().tolist() == ["a"]
+
+
+def test_a_term_that_is_constant_within_strata_has_no_estimate_and_is_named(data):
+    model = cox(data, "time", "event", "age + arm", strata="arm")
+    assert model.not_estimated == ["arm[T.b]"]

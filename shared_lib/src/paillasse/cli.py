@@ -18,7 +18,12 @@ class Group(click.Group):
             context.exit(error.exit_code)
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+EXIT_CODES = """\
+Exit codes: 0 all is well; 1 something is not ok; 2 the command was not understood; 3 the catalogue, 4 a data set,
+5 an analysis's input, 6 a notebook or 7 runs.yaml is not as it should be; 130 stopped from outside."""
+
+
+@click.group(cls=Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="paillasse", message="%(prog)s %(version)s")
 def main():
     """The bench on which a project's notebooks are run and proved."""
@@ -50,14 +55,15 @@ def run(names, jobs, profile):
         return
     default = default_profile(project)
     chosen = [dataclasses.replace(each, profile=profile or each.profile or default) for each in chosen]
+    from paillasse.runs.results import counted
     from paillasse.runs.together import execute_all  # papermill: only once there is something to run
 
     outcome = execute_all(project, chosen, [each.name for each in declared], jobs)
     for state in outcome.states:
         if state.get("headline"):
             click.echo(f"{state['name']}: {state['headline']}")
-    counts = _counts(state.get("state", "error") for state in outcome.states)
-    click.echo(f"{counts} · open {os.path.relpath(outcome.index)}")
+    states = counted(state.get("state", "error") for state in outcome.states)
+    click.echo(f"{states} · open {os.path.relpath(outcome.index)}")
     if outcome.cancelled:
         click.echo("Stopped before the end; `paillasse run` starts again.", err=True)
         sys.exit(130)
@@ -137,18 +143,6 @@ def refresh(notebooks, accept):
     for each in refreshed:
         click.echo(each.report())
     sys.exit(1 if any(each.state == "refused" for each in refreshed) else 0)
-
-
-def _counts(states) -> str:
-    """`6 runs ok`, or `6 runs: 5 ok, 1 error`."""
-    from collections import Counter
-
-    counts = Counter(states)
-    total = sum(counts.values())
-    runs = "1 run" if total == 1 else f"{total} runs"
-    if list(counts) == ["ok"]:
-        return f"{runs} ok"
-    return f"{runs}: " + ", ".join(f"{count} {state}" for state, count in counts.items())
 
 
 if __name__ == "__main__":  # `python -m paillasse.cli`, where the command is not on the path

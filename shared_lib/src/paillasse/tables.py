@@ -52,7 +52,8 @@ class View:
         return f"<div style='{STYLE}'><p><b>{html.escape(self.title)}</b></p>{body}{notes}</div>"
 
     def __repr__(self) -> str:
-        return "\n".join([self.title, self.formatted().to_string(index=False), *self.notes])
+        body = [self.formatted().to_string(index=False)] if len(self.table) else []
+        return "\n".join([self.title, *body, *self.notes])
 
 
 class Shown:
@@ -66,6 +67,12 @@ class Shown:
 
     def __repr__(self) -> str:
         return repr(self.view())
+
+
+def time_decimals(times: Iterable[float]) -> int:
+    """Decimals for times: days need one, years two."""
+    known = pd.Series(times).dropna()
+    return 1 if len(known) and known.max() >= 100 else 2
 
 
 def p_value(value: float) -> str:

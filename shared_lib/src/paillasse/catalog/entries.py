@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from paillasse.catalog.document import read_document
-from paillasse.catalog.mistakes import checked
-from paillasse.catalog.model import Dataset, Field, Profile, Source
+from paillasse.catalog.model import Dataset, Document, Field, Profile, Source
+from paillasse.documents import read_document
 from paillasse.errors import CatalogError, DataError, InputError, did_you_mean
 
 FILE_NAME = "data_catalog.yaml"
@@ -43,7 +42,7 @@ def open_catalog(path: str | Path | None = None, profile: str | None = None) -> 
     (686, 3)
     """
     path = _nearest() if path is None else Path(path)
-    document = checked(*read_document(path), path.name)
+    document, _ = read_document(path, Document, CatalogError)
     chosen = profile or os.environ.get("PAILLASSE_PROFILE") or document.profile
     known = get_args(Profile)
     if chosen not in known:

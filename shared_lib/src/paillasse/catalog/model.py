@@ -1,16 +1,17 @@
 """What an entry of `data_catalog.yaml` says: the keys that exist, and what each may hold.
 
 The schema of a data set is Frictionless Table Schema, with `unit`, `codes` and `role` beside it. What a key means is
-said here, once; `paillasse.catalog.mistakes` words what is wrong with a file that says something else.
+said here, once; `paillasse.documents` words what is wrong with a file that says something else.
 """
 
 import datetime
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
 from pydantic import Field as Key
-from pydantic_core import PydanticCustomError
+from pydantic import field_validator
+
+from paillasse.documents import Strict, mistake, text_of
 
 Profile = Literal["public", "synthetic", "secure"]
 Sensitivity = Literal["public", "synthetic", "pseudonymised"]
@@ -19,56 +20,50 @@ Role = Literal["identifier", "quasi-identifier", "date", "outcome"]
 Type = Literal["integer", "number", "string", "boolean", "date", "year"]
 Value = int | float | str | bool | datetime.date
 
-
-def _mistake(message: str) -> PydanticCustomError:
-    return PydanticCustomError("mistake", "{message}", {"message": message})
-
-
-def _text_of(pattern: str, expected: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise _mistake(f"expected {expected}; got {text[:60]!r}")
-        return text
-
-    return AfterValidator(check)
+Text = Annotated[str, text_of(r"(?s).*\S.*", "some text")]
+Name = Annotated[str, text_of(r"[a-z][a-z0-9_]*", "lower-case letters, digits and _, a letter first")]
+ColumnName = Annotated[str, text_of(r"[^\s\x00-\x1f](?:[^\x00-\x1f]*[^\s\x00-\x1f])?", "a column's name")]
+Email = Annotated[str, text_of(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")]
+Doi = Annotated[str, text_of(r"10\.\d{4,9}/\S+", "a DOI such as 10.1000/182, without an address before it")]
+Sha256 = Annotated[str, text_of(r"[0-9a-f]{64}", "a sha256 checksum, 64 hexadecimal digits in lower case")]
 
 
-Text = Annotated[str, _text_of(r"(?s).*\S.*", "some text")]
-Name = Annotated[str, _text_of(r"[a-z][a-z0-9_]*", "lower-case letters, digits and _, a letter first")]
-ColumnName = Annotated[str, _text_of(r"[^\s\x00-\x1f](?:[^\x00-\x1f]*[^\s\x00-\x1f])?", "a column's name")]
-Email = Annotated[str, _text_of(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")]
-Doi = Annotated[str, _text_of(r"10\.\d{4,9}/\S+", "a DOI such as 10.1000/182, without an address before it")]
-Sha256 = Annotated[str, _text_of(r"[0-9a-f]{64}", "a sha256 checksum, 64 hexadecimal digits in lower case")]
-
-
-class _Strict(BaseModel):
-    """Unknown keys are errors, and 1 is not taken for "1"."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class Steward(_Strict):
+class Steward(Strict):
     """Who answers for the data."""
 
     name: Text
     email: Email
 
 
-class Paper(_Strict):
+class Paper(Strict):
     """Where the data were published."""
 
     citation: Text
     doi: Doi | None = None
 
 
-class Period(_Strict):
+class Period(Strict):
     """From when to when the patients were included or followed: years, or dates."""
 
     start: int | datetime.date
     end: int | datetime.date | None = None
 
+    @field_validator("end")
+    @classmethod
+    def _not_before_the_start(cls, end, info):
+        start = info.data.get("start")  # None where it is a mistake itself
+        if end is None or start is None:
+            return end
+        if (end < start) if type(end) is type(start) else (_year(end) < _year(start)):
+            raise mistake("the period ends before it starts")
+        return end
 
-class Constraints(_Strict):
+
+def _year(when: int | datetime.date) -> int:
+    return when if isinstance(when, int) else when.year
+
+
+class Constraints(Strict):
     """Frictionless constraints; `required` means never missing."""
 
     required: bool = False
@@ -78,7 +73,7 @@ class Constraints(_Strict):
     enum: list[Value] | None = Key(default=None, min_length=1)
 
 
-class Field(_Strict):
+class Field(Strict):
     """One column."""
 
     name: ColumnName
@@ -101,10 +96,10 @@ class Field(_Strict):
         kind = info.data.get("type")
         limits = [each for each in (constraints.minimum, constraints.maximum) if each is not None]
         if limits and kind in ("string", "boolean"):
-            raise _mistake(f"a {kind} has no minimum or maximum")
+            raise mistake(f"a {kind} has no minimum or maximum")
         _of_type(kind, [*limits, *(constraints.enum or ())])
         if kind is not None and len(limits) == 2 and limits[0] > limits[1]:
-            raise _mistake("the minimum is above the maximum")
+            raise mistake("the minimum is above the maximum")
         return constraints
 
 
@@ -124,10 +119,10 @@ def _of_type(kind: str | None, values) -> None:
     for value in values:
         if not isinstance(value, PYTHON_TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
             quoted = " (put it in quotes)" if kind == "string" else ""
-            raise _mistake(f"expected values of type {kind}; got {value!r}{quoted}")
+            raise mistake(f"expected values of type {kind}; got {value!r}{quoted}")
 
 
-class Schema(_Strict):
+class Schema(Strict):
     """The columns: all that the source has, no other."""
 
     fields: list[Field] = Key(min_length=1)
@@ -140,7 +135,7 @@ class Schema(_Strict):
         names = [field.name for field in fields]
         for name in names:
             if names.count(name) > 1:
-                raise _mistake(f"two fields have the name {name!r}")
+                raise mistake(f"two fields have the name {name!r}")
         return fields
 
     @field_validator("primaryKey")
@@ -148,11 +143,11 @@ class Schema(_Strict):
     def _key_exists(cls, key, info):
         for name in [key] if isinstance(key, str) else key:
             if name not in {field.name for field in info.data.get("fields", [])} and "fields" in info.data:
-                raise _mistake(f"there is no field {name!r}")
+                raise mistake(f"there is no field {name!r}")
         return key
 
 
-class Source(_Strict):
+class Source(Strict):
     """Where the data are. The list of drivers is closed: none can run what the catalogue names."""
 
     driver: Driver
@@ -163,18 +158,18 @@ class Source(_Strict):
     @classmethod
     def _below_the_catalogue(cls, path):
         if re.match(r"[\w+.-]+:", path) or path.startswith(("/", "\\", "~")):
-            raise _mistake(
+            raise mistake(
                 "expected a path below the catalogue's folder; an absolute root comes only from a variable, "
                 f"as in ${{DATA_ROOT}}/table.csv; got {path[:60]!r}"
             )
         if "\\" in path or ".." in path.split("/") or any(ord(letter) < 32 for letter in path):
-            raise _mistake(f"expected a path with / between its parts and without '..'; got {path[:60]!r}")
+            raise mistake(f"expected a path with / between its parts and without '..'; got {path[:60]!r}")
         if "$" in path and not re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}/[^$]+", path):
-            raise _mistake(f"a variable stands first, in braces, as in ${{DATA_ROOT}}/table.csv; got {path[:60]!r}")
+            raise mistake(f"a variable stands first, in braces, as in ${{DATA_ROOT}}/table.csv; got {path[:60]!r}")
         return path
 
 
-class Dataset(_Strict):
+class Dataset(Strict):
     """One entry of the catalogue."""
 
     title: Text
@@ -198,11 +193,11 @@ class Dataset(_Strict):
     @classmethod
     def _public_data_have_a_public_source(cls, sources, info):
         if info.data.get("sensitivity") == "public" and "public" not in sources:
-            raise _mistake("public data need the source 'public'; it serves every profile")
+            raise mistake("public data need the source 'public'; it serves every profile")
         return sources
 
 
-class Document(_Strict):
+class Document(Strict):
     """The whole file."""
 
     profile: Profile = "synthetic"

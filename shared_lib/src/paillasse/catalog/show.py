@@ -120,7 +120,7 @@ def _how_to_read(entry) -> str:
 
 
 def _number(value: int | None) -> str:
-    return "" if value is None else f"{value:,}".replace(",", " ")
+    return "" if value is None else f"{value:,}"
 
 
 def _code(text: str) -> str:

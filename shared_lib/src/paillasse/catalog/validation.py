@@ -3,6 +3,8 @@
 What pandera reports is put into sentences of column, rule and number of rows: never a value.
 """
 
+import math
+
 from paillasse.catalog.model import Field, Schema
 from paillasse.errors import DataError
 
@@ -72,6 +74,8 @@ def _checks(field: Field) -> list:
     checks = []
     if field.codes:
         checks.append(Check.isin(list(field.codes), error="a value that is none of its codes"))
+    if field.type == "number":  # a CSV with one is refused before; a parquet file can hold it
+        checks.append(Check(lambda values: ~values.isin([math.inf, -math.inf]), error="an infinite number"))
     limits = field.constraints
     if limits.enum:
         checks.append(Check.isin(limits.enum, error="a value that is not in its enum"))

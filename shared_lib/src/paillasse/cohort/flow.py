@@ -44,8 +44,8 @@ def flow(data: pd.DataFrame, exclusions: Mapping[str, str]) -> Flow:
         A row a patient.
     exclusions : mapping of str to str
         Reason → condition that is true for those left out, as `pandas.DataFrame.query` reads it, e.g.
-        ``{"Under 18 years": "age < 18", "No follow-up": "time.isna()"}``. Their order matters for the counts, not for
-        who is left.
+        ``{"Under 18 years": "age < 18", "No follow-up": "time.isna()"}``; a name such as ``ph.ecog`` in backticks. A
+        missing value meets no condition but `isna()`. Their order matters for the counts, not for who is left.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def flow(data: pd.DataFrame, exclusions: Mapping[str, str]) -> Flow:
             known = ", ".join(map(str, data.columns))
             raise InputError(
                 f"The exclusion {reason!r} has a condition that cannot be evaluated ({type(error).__name__}): "
-                f"{condition!r}. Columns: {known}."
+                f"{condition!r}. Columns, those with a dot or a blank in backticks: {known}."
             ) from None
         if not isinstance(out, pd.Series) or not pd.api.types.is_bool_dtype(out):
             raise InputError(

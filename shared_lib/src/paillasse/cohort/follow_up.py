@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from paillasse.survival import kaplan_meier
-from paillasse.tables import Shown, View, rows_left_out
+from paillasse.tables import Shown, View, rows_left_out, time_decimals
 
 
 @dataclass(frozen=True, repr=False)
@@ -17,7 +17,8 @@ class FollowUp(Shown):
     ----------
     table : pandas.DataFrame
         A row a group: `group`, `n`, `events`, `median_follow_up`, `lower`, `upper` (its limits), in the unit of the
-        durations; NaN where more than half the patients had the event before they could be followed longer.
+        durations; NaN where the reversed curve never falls to one half, because events ended the follow-up of the
+        last patients (a limit: where the limit's curve does not).
     n_dropped : int
         Rows left out for missing values.
     """
@@ -29,7 +30,7 @@ class FollowUp(Shown):
         note = (
             "By reverse Kaplan-Meier (the event censors the follow-up), with 95% limits, in the unit of the durations."
         )
-        decimals = dict.fromkeys(("median_follow_up", "lower", "upper"), 1)
+        decimals = dict.fromkeys(("median_follow_up", "lower", "upper"), time_decimals(self.table["median_follow_up"]))
         return View("Median follow-up", self.table, (note, *rows_left_out(self.n_dropped)), decimals)
 
 

@@ -10,11 +10,20 @@ import os
 import plotly.io
 
 from paillasse.figures.calibration import calibration
+from paillasse.figures.cumulative_incidence import cumulative_incidence_curves
 from paillasse.figures.flow import flow_chart
 from paillasse.figures.forest import forest
+from paillasse.figures.schoenfeld import coefficients_over_time
 from paillasse.figures.survival import survival_curves
 
-__all__ = ["calibration", "flow_chart", "forest", "survival_curves"]
+__all__ = [
+    "calibration",
+    "coefficients_over_time",
+    "cumulative_incidence_curves",
+    "flow_chart",
+    "forest",
+    "survival_curves",
+]
 
 plotly.io.renderers["plotly_mimetype"].config = {"showSendToCloud": False, "plotlyServerURL": ""}
 if "PLOTLY_RENDERER" not in os.environ:

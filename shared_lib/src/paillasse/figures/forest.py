@@ -6,6 +6,9 @@ import plotly.graph_objects as go
 
 from paillasse.figures.style import COLOURS, styled
 
+# The widest axis: a level without an event has a limit of 0 or of infinity, and would press all others together.
+LEAST, MOST = 1e-3, 1e3
+
 
 def forest(
     table: pd.DataFrame,
@@ -21,6 +24,7 @@ def forest(
     ----------
     table : pandas.DataFrame
         Columns `lower`, `upper` and those that `label` and `estimate` name. A row whose estimate is NaN is a heading.
+        Limits outside 0.001 to 1000 are drawn to the edge of the axis; the numbers beside say them.
     label, estimate : str
         Columns of the text at the left and of the ratio.
     axis : str
@@ -33,14 +37,16 @@ def forest(
     place = np.arange(len(table))[::-1]
     known = table[estimate].notna().to_numpy()
     value, lower, upper = (table.loc[known, name].to_numpy(dtype=float) for name in (estimate, "lower", "upper"))
+    drawn_lower, drawn_upper = np.maximum(lower, LEAST / 10), np.minimum(upper, MOST * 10)
+    above, below = drawn_upper - value, value - drawn_lower
     figure = go.Figure()
     figure.add_scatter(
         x=value,
         y=place[known],
-        error_x={"type": "data", "symmetric": False, "array": upper - value, "arrayminus": value - lower, "width": 4},
+        error_x={"type": "data", "symmetric": False, "array": above, "arrayminus": below, "width": 4},
         mode="markers",
         marker={"symbol": "square", "size": 9, "color": COLOURS[0]},
-        name=f"estimate with {conf_level:.0%} limits",
+        name=f"estimate with {100 * conf_level:g}% limits",
         customdata=np.column_stack([lower, upper]),
         hovertemplate="%{x:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra></extra>",
     )
@@ -50,7 +56,7 @@ def forest(
         figure.add_annotation(x=1.01, xref="paper", xanchor="left", y=row, text=text, showarrow=False)
     labels = [str(text) if is_known else f"<b>{text}</b>" for text, is_known in zip(table[label], known)]
     figure.update_yaxes(tickvals=place, ticktext=labels, range=[-0.7, len(table) - 0.3], ticks="", showgrid=False)
-    ends = np.log10([min(lower.min(), 0.9), max(upper.max(), 1.1)])
+    ends = np.log10([np.clip(np.nanmin([*lower, 0.9]), LEAST, 0.9), np.clip(np.nanmax([*upper, 1.1]), 1.1, MOST)])
     margin = 0.05 * (ends[1] - ends[0])
     figure.update_xaxes(type="log", title_text=axis, range=[ends[0] - margin, ends[1] + margin], **_round_ticks(ends))
     return styled(

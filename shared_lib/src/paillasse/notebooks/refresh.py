@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paillasse.errors import NotebookError
+from paillasse.files import write_atomically
 from paillasse.notebooks.compare import PLOTLY, Difference, appearance, differences, figure_content, html_lines
 from paillasse.notebooks.stored import (
     CELL_TIMEOUT,
@@ -23,7 +24,6 @@ from paillasse.notebooks.stored import (
     normalise,
     read_notebook,
     refuse_secure_profile,
-    write_bytes,
 )
 
 AT_A_TIME = 2  # notebooks: a kernel with the survival libraries takes some 400 MB
@@ -179,7 +179,7 @@ def _refresh_one(path: Path, accept: bool, cell_timeout: float, progress, client
         state = "stored"
         if path.read_bytes() != before:
             raise NotebookError(f"{path_shown}: was changed while it was executed; refresh it again.")
-        write_bytes(path, after)
+        write_atomically(path, after)
     diff = _for_people(stored, result) if changes else ""
     return Refreshed(path_shown, state, tuple(changes), first_time, diff, seconds)
 

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -151,19 +150,3 @@ def as_bytes(notebook) -> bytes:
     import nbformat
 
     return (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file in one step: whoever reads it sees the old content or the new, never a part."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(path.stat().st_mode & 0o777)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

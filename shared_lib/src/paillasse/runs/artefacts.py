@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paillasse.errors import InputError
-from paillasse.runs.results import write_atomically
+from paillasse.files import write_atomically
 
 if TYPE_CHECKING:
     import pandas

@@ -6,38 +6,41 @@ import json
 import os
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from paillasse.catalog import open_catalog
-from paillasse.catalog.document import Lines, Place, read_document
-from paillasse.errors import CatalogError, NotebookError, RunError, did_you_mean
+from paillasse.catalog.model import Profile
+from paillasse.documents import Place, Strict, read_document, text_of, told
+from paillasse.errors import NotebookError, RunError, did_you_mean
 from paillasse.runs.parameters import notebook_parameters, problem_with
 
 FILE = "runs.yaml"
 LONGEST_NAME = 100  # of a grid point; a folder's path must stay below Windows' 260 characters
 
 
-class Entry(BaseModel):
+NAME = text_of(
+    r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "letters, digits, '-' and '_', at most 64 of them, for it names a folder"
+)
+
+
+class Entry(Strict):
     """One entry of `runs.yaml`, as written."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    name: Annotated[str, NAME]
     notebook: str
     parameters: dict[str, Any] = {}
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
     timeout: Annotated[float, Field(gt=0)] | None = None
-    profile: Literal["public", "synthetic", "secure"] | None = None
+    profile: Profile | None = None
 
 
-class Document(BaseModel):
+class Document(Strict):
     """The whole of `runs.yaml`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     runs: list[Entry]
 
@@ -77,12 +80,8 @@ def read_runs(project: Path) -> list[Run]:
     RunError
         One line per mistake: file, line, key, what was expected.
     """
-    path = project / FILE
-    content, lines = _load(path)
-    try:
-        entries = Document.model_validate(content).runs
-    except ValidationError as error:
-        raise RunError("\n".join(_sentence(lines, each) for each in error.errors())) from None
+    document, lines = read_document(project / FILE, Document, RunError)
+    entries = document.runs
     mistakes = [mistake for i, entry in enumerate(entries) for mistake in _mistakes(project, i, entry)]
     counts = Counter(entry.name.casefold() for entry in entries)  # Windows and macOS folders ignore case
     mistakes += [
@@ -91,7 +90,7 @@ def read_runs(project: Path) -> list[Run]:
         if counts[entry.name.casefold()] > 1
     ]
     if mistakes:
-        raise RunError("\n".join(f"{_place(lines, where)}: {what}." for where, what in mistakes))
+        raise RunError(told(FILE, lines, mistakes))
     return [run for entry in entries for run in _expand(project, entry)]
 
 
@@ -104,7 +103,7 @@ def choose(runs: list[Run], names: tuple[str, ...]) -> list[Run]:
     return [run for run in runs if not names or run.name in names or run.entry in names]
 
 
-def _mistakes(project: Path, i: int, entry: Entry):
+def _mistakes(project: Path, i: int, entry: Entry) -> Iterator[tuple[Place, str]]:
     """What is wrong with an entry beyond its form: the notebook, and the parameters that it does not have."""
     notebook = project / entry.notebook
     if not notebook.is_file() or notebook.suffix != ".ipynb":
@@ -114,7 +113,7 @@ def _mistakes(project: Path, i: int, entry: Entry):
     try:
         parameters = notebook_parameters(notebook)
     except NotebookError as error:
-        yield ("runs", i, "notebook"), str(error).removesuffix(".")
+        yield ("runs", i, "notebook"), str(error)
         return
     for name in entry.parameters.keys() & entry.grid.keys():
         yield ("runs", i, "grid", name), f"{name!r} is in 'parameters' too; leave it in one of the two"
@@ -165,38 +164,3 @@ def _with_distinct_names(runs: list[Run]) -> list[Run]:
             name = f"{name[: LONGEST_NAME - 7]}-{digest}"
         distinct.append(Run(name, run.entry, run.notebook, run.parameters, run.timeout, run.profile))
     return distinct
-
-
-def _load(path: Path) -> tuple[object, Lines]:
-    """The values of `runs.yaml` and the line of each, read as strictly as a catalogue."""
-    if path.is_file() and not path.read_bytes().strip():
-        raise RunError(f"{FILE}: the file is empty; it needs the key 'runs'")
-    try:
-        return read_document(path)
-    except CatalogError as error:
-        raise RunError(str(error)) from None
-
-
-def _place(lines: Lines, where: Place) -> str:
-    """`runs.yaml:7: runs[1].parameters.tau`: the line of the key, or of the nearest one above it that is written."""
-    line = next((lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in lines), 1)
-    key = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where).lstrip(".")
-    return f"{FILE}:{line}: {key}" if key else f"{FILE}:{line}"
-
-
-def _sentence(lines: Lines, error: dict) -> str:
-    """One of pydantic's errors in words."""
-    where = error["loc"]
-    what = error["msg"][0].lower() + error["msg"][1:]
-    if error["type"] == "missing":
-        what = "this key is missing"
-    elif error["type"] == "extra_forbidden":
-        known = Entry.model_fields if len(where) == 3 else Document.model_fields
-        what = f"there is no such key. {did_you_mean(str(where[-1]), known)}"
-    elif error["type"] == "string_pattern_mismatch":
-        what = "a run's name is letters, digits, '-' and '_', at most 64 of them; it names a folder"
-    elif error["type"] in ("dict_type", "model_type"):
-        what = "expected a mapping of keys to values"
-    elif error["type"] == "list_type":
-        what = "expected a list"
-    return f"{_place(lines, where)}: {what.removesuffix('.')}."

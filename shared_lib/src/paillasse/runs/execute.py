@@ -20,10 +20,11 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.log import logger
 
 from paillasse.errors import PaillasseError
+from paillasse.files import write_atomically
 from paillasse.runs.artefacts import FOLDER_VARIABLE, HEADLINE
 from paillasse.runs.declared import Run
 from paillasse.runs.parameters import read_notebook
-from paillasse.runs.results import new_folder, now, write_atomically, write_state
+from paillasse.runs.results import new_folder, now, write_state
 
 NOTEBOOK = "notebook.ipynb"
 WORKING_NOTEBOOK = "running.ipynb"

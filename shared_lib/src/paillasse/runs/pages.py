@@ -6,21 +6,21 @@ The pages open from a folder, a zip or a mail, in an enclave without internet: t
 
 import json
 import logging
-from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
+from paillasse.files import write_atomically
 from paillasse.runs.execute import NOTEBOOK
 from paillasse.runs.progress import length
 from paillasse.runs.results import (
     FOLDER,
+    counted,
     describe_error,
     newest_results,
     now,
     read_state,
     seconds,
     started,
-    write_atomically,
 )
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -80,11 +80,10 @@ def write_index(project: Path, declared: list[str]) -> Path:
     from jinja2 import Environment, FileSystemLoader
 
     runs = [_row(project, name, folder) for name, folder in newest_results(project, declared)]
-    states = Counter(run["state"] for run in runs)
     template = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True).get_template("runs.html.j2")
     page = template.render(
         project=project.resolve().name,
-        counts=", ".join([f"{len(runs)} runs", *(f"{count} {state}" for state, count in states.items())]),
+        states=counted(run["state"] for run in runs),
         written=f"{now().astimezone():%Y-%m-%d %H:%M}",
         runs=runs,
         content_policy=CONTENT_POLICY,

@@ -7,6 +7,7 @@ default. Its own reading of the cell works line by line and skips every line wit
 
 import ast
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,8 @@ def problem_with(name: str, value, parameters: dict[str, Parameter] | None) -> s
         known = "The notebook's parameters: " + (", ".join(parameters) or "none")
         hint = did_you_mean(name, parameters)
         return f"the notebook has no parameter {name!r}. " + (f"{hint} {known}" if hint.startswith("Did") else known)
+    if _is_not_finite(value):
+        return "expected a finite number; a .nan or .inf is none, and run.json could not hold it"
     if not _is_plain(value):
         return f"a {type(value).__name__} cannot be handed to a notebook; write it in quotes, as text"
     if not parameters[name].accepts(value):
@@ -113,6 +116,13 @@ def _types_of_annotation(annotation: ast.expr) -> frozenset[type]:
     if isinstance(annotation, ast.Name) and annotation.id in ANNOTATIONS:
         return frozenset({ANNOTATIONS[annotation.id]})
     return frozenset()
+
+
+def _is_not_finite(value) -> bool:
+    """Whether there is an infinite number, or none at all (`.nan`), in a value."""
+    if isinstance(value, list | dict):
+        return any(map(_is_not_finite, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _is_plain(value) -> bool:

@@ -11,7 +11,7 @@ from paillasse.runs.results import describe_error, seconds
 if TYPE_CHECKING:
     from paillasse.runs.execute import Job
 
-COLOURS = {"ok": "green", "cancelled": "yellow", "running": "cyan"}  # any other state is red
+COLOURS = {"ok": "green", "cancelled": "yellow", "running": "cyan", "not run yet": "yellow"}  # all else is red
 
 
 def coloured(state: str) -> str:

@@ -5,26 +5,15 @@ which Windows and zip files lose.
 """
 
 import json
-import os
 import secrets
+from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-STATES = ("running", "ok", "error", "killed", "timeout", "cancelled")
+from paillasse.files import write_atomically
+
 FOLDER = "runs"
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader, or a crash, sees the old file or the new one and never a half."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def now() -> datetime:
@@ -77,6 +66,16 @@ def seconds(state: dict) -> float | None:
 def started(state: dict) -> str:
     """When a run started, in this machine's time."""
     return f"{datetime.fromisoformat(state['started']).astimezone():%Y-%m-%d %H:%M}" if "started" in state else ""
+
+
+def counted(states: Iterable[str]) -> str:
+    """States in words: `6 runs ok`, or `6 runs: 5 ok, 1 error`."""
+    counts = Counter(states)
+    total = sum(counts.values())
+    runs = "1 run" if total == 1 else f"{total} runs"
+    if list(counts) == ["ok"]:
+        return f"{runs} ok"
+    return ": ".join(filter(None, [runs, ", ".join(f"{count} {state}" for state, count in counts.items())]))
 
 
 def describe_error(state: dict) -> str:

@@ -5,6 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 
 
+def are_whole(values: np.ndarray) -> bool:
+    """Whether all are whole numbers from 0 to a million, as days are: then tables take the place of sorting."""
+    return (
+        len(values) > 0 and values.min() >= 0 and values.max() < 1e6 and bool((values.astype(np.int32) == values).all())
+    )
+
+
+def distinct_times(values: np.ndarray) -> np.ndarray:
+    """The distinct values, sorted."""
+    if are_whole(values):
+        return np.flatnonzero(np.bincount(values.astype(np.int32))).astype(float)
+    return np.unique(values)
+
+
 class TimeAxis:
     """Distinct times, and the place of other times among them.
 
@@ -14,7 +28,7 @@ class TimeAxis:
     def __init__(self, distinct: np.ndarray):
         self.distinct = distinct
         self._table = None
-        if len(distinct) and distinct[0] >= 0 and distinct[-1] < 1e6 and not np.mod(distinct, 1).any():
+        if are_whole(distinct):
             marked = np.zeros(int(distinct[-1]) + 2, dtype=np.intp)
             marked[distinct.astype(np.intp) + 1] = 1
             self._table = np.cumsum(marked)  # at v: how many distinct times are below v
@@ -25,6 +39,12 @@ class TimeAxis:
             return np.searchsorted(self.distinct, values, side="right")
         place = np.minimum(values, len(self._table) - 2)
         return self._table[np.maximum(np.floor(place), -1).astype(np.intp) + 1]
+
+    def place(self, values: np.ndarray) -> np.ndarray:
+        """The place of values that are all among the distinct times."""
+        if self._table is None:
+            return np.searchsorted(self.distinct, values)
+        return self._table[values.astype(np.int32)]
 
 
 @dataclass(frozen=True)
@@ -37,20 +57,32 @@ class Counts:
     n_censor: np.ndarray
 
 
-def counts(duration, event, entry=None, weights=None, time=None) -> Counts:
-    """Count at the distinct times of `duration`, or at the given sorted `time`, which must hold all of them.
+def counts(duration, event, entry=None, weights=None) -> Counts:
+    """Count at the distinct times of `duration`.
 
     A row is at risk at t where entry < t ≤ duration: at a tie an event precedes a censoring, and an entry comes after.
     """
-    if time is None:
-        time = np.unique(duration)
-    axis, size = TimeAxis(time), len(time)
-    place = axis.up_to(duration) - 1
-    leave = np.bincount(place, weights=weights, minlength=size).astype(float)
-    died = np.bincount(place, weights=event if weights is None else weights * event, minlength=size)
-    n_risk = np.cumsum(leave[::-1])[::-1]
-    if entry is not None:
+    return counts_by_group(duration, event, None, 1, entry, weights)[0]
+
+
+def counts_by_group(duration, event, group, size, entry=None, weights=None) -> list[Counts]:
+    """Count in each of `size` groups at the distinct times of all rows: one pass over the rows for all groups.
+
+    `group` holds the rows' codes; it is not looked at where there is one group.
+    """
+    time = distinct_times(duration)
+    axis, length = TimeAxis(time), len(time)
+    place = axis.place(duration)
+    late = None if entry is None else axis.up_to(entry)
+    if size > 1:
+        code = group.astype(np.intp)
+        place = place + code * length
+        late = None if late is None else late + code * (length + 1)
+    exits = np.bincount(2 * place + event, weights, 2 * length * size).reshape(size, length, 2).astype(float)
+    died, leave = exits[:, :, 1], exits.sum(axis=2)
+    n_risk = np.cumsum(leave[:, ::-1], axis=1)[:, ::-1]
+    if late is not None:
         # not yet entered at time[k]: entry >= time[k]
-        late = np.bincount(axis.up_to(entry), weights=weights, minlength=size + 1)
-        n_risk = n_risk - np.cumsum(late[::-1])[::-1][1:]
-    return Counts(time, n_risk, died, leave - died)
+        waiting = np.bincount(late, weights, (length + 1) * size).reshape(size, length + 1)
+        n_risk = n_risk - np.cumsum(waiting[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    return [Counts(time, n_risk[code], died[code], exits[code, :, 0]) for code in range(size)]

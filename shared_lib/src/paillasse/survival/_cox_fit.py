@@ -3,32 +3,44 @@
 import numpy as np
 
 from paillasse.errors import InputError
-from paillasse.survival._partial_likelihood import Evaluation, RiskSets, blocks, evaluate, score_residuals
+from paillasse.survival._partial_likelihood import Evaluation, RiskSets, blocks, evaluate, score_residuals, sums_by
 
 MOST_STEPS = 40
-TOLERANCE = 1e-9  # of what a column adds, squared, to those before it; R's coxph takes 1.8e-12 of the information
+TOLERANCE = 1e-11  # of what a column adds, squared, to those before it; R's coxph takes 1.8e-12 of the information
 
 
-def standardised(matrix: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """The columns centred and scaled, row after row in memory; a column that never varies stays 0."""
-    x = np.empty(matrix.shape)
-    divisor = np.where(scale > 0, scale, 1.0)
-    for rows in blocks(len(matrix)):
-        np.divide(matrix[rows] - center, divisor, out=x[rows])
-    return x
+def standardise(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and scale the columns of x in place, block by block; their means and standard deviations.
+
+    A column that never varies becomes 0.
+    """
+    center, square = x.mean(axis=0), np.zeros(x.shape[1])
+    for rows in blocks(len(x)):
+        x[rows] -= center
+        square += (x[rows] ** 2).sum(axis=0)
+    scale = np.sqrt(square / len(x))
+    constant = scale <= 1e-13 * np.abs(center)  # what rounding leaves of a constant
+    scale[constant] = 0.0
+    divisor = np.where(constant, np.inf, scale)
+    for rows in blocks(len(x)):
+        x[rows] /= divisor
+    return center, scale
 
 
-def estimable(information: np.ndarray) -> np.ndarray:
-    """Which columns add something to those before them: the others have no estimate, as in R."""
-    scale = np.sqrt(np.maximum(np.diag(information), 0))
-    keep = np.zeros(len(scale), bool)
-    informed = scale > 1e-9 * scale.max(initial=0)
-    correlation = information / np.outer(np.where(informed, scale, 1), np.where(informed, scale, 1))
+def estimable(information: np.ndarray, events: float) -> np.ndarray:
+    """Which columns (scaled to a variance of 1) add something to those before them.
+
+    The others have no estimate, as in R: constants, also within all risk sets, and combinations of the columns before.
+    """
+    keep = np.zeros(len(information), bool)
+    diagonal = np.diag(information)
+    informed = diagonal > TOLERANCE * events
+    scale = np.sqrt(np.where(informed, diagonal, 1.0))
+    correlation = information / np.outer(scale, scale)
     for column in np.flatnonzero(informed):
-        before = correlation[np.ix_(keep, keep)]
         with_it = correlation[keep, column]
-        left = 1 - with_it @ np.linalg.solve(before, with_it) if keep.any() else 1.0
-        keep[column] = left > TOLERANCE
+        given = with_it @ np.linalg.solve(correlation[np.ix_(keep, keep)], with_it) if keep.any() else 0.0
+        keep[column] = 1 - given > TOLERANCE
     return keep
 
 
@@ -76,15 +88,16 @@ def sandwich(
     sets: RiskSets, x: np.ndarray, weights: np.ndarray, at: Evaluation, naive: np.ndarray, cluster
 ) -> np.ndarray:
     """The robust variance: the sum over clusters of squared influences, each row its own cluster if none is given."""
-    middle = np.zeros_like(naive)
-    by_cluster = None if cluster is None else np.zeros((cluster.max() + 1, x.shape[1]))
-    for rows, block in score_residuals(sets, x, at):
-        influence = weights[rows, None] * block
-        if by_cluster is None:
+    if cluster is None:
+        middle = np.zeros_like(naive)
+        for rows, block in score_residuals(sets, x, at):
+            influence = weights[rows, None] * block
             middle += influence.T @ influence
-        else:
-            np.add.at(by_cluster, cluster[rows], influence)
-    if by_cluster is not None:
+    else:
+        by_cluster = np.zeros((cluster.max() + 1, x.shape[1]))
+        for rows, block in score_residuals(sets, x, at):
+            codes, place = np.unique(cluster[rows], return_inverse=True)
+            by_cluster[codes] += sums_by(place, weights[rows], len(codes), block)
         middle = by_cluster.T @ by_cluster
     return naive @ middle @ naive
 

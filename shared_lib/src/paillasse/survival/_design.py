@@ -13,6 +13,7 @@ from formulaic.utils.variables import get_required_variables
 
 from paillasse.errors import InputError
 from paillasse.survival._input import refuse
+from paillasse.survival._partial_likelihood import blocks
 from paillasse.tables import need_columns
 
 
@@ -27,8 +28,7 @@ class Design:
     def of(self, data: pd.DataFrame) -> np.ndarray:
         """The same columns from other data: categories keep their coding, splines their knots."""
         need_columns(data, _columns(self.spec.formula))
-        built = self.spec.get_model_matrix(data, na_action="ignore")
-        return built.drop(columns="Intercept", errors="ignore").to_numpy(dtype=float)
+        return self.spec.get_model_matrix(data, na_action="ignore")[self.names].to_numpy(dtype=float)
 
 
 def parsed(formula: str | Sequence[str], data: pd.DataFrame) -> tuple[Formula, list[str]]:
@@ -57,14 +57,19 @@ def design(formula: Formula, data: pd.DataFrame, rows: np.ndarray) -> tuple[Desi
     names = [name for name in built.columns if name != "Intercept"]
     if not names:
         raise InputError("The formula has no covariate.")
-    matrix = built[names].to_numpy(dtype=float)
-    for name, column in zip(names, matrix.T):
-        refuse(~np.isfinite(column), f"Term {name!r} is not a finite number", rows)
+    columns = [built[name].to_numpy() for name in names]
+    for name, column in zip(names, columns):
+        if column.dtype.kind == "f":
+            refuse(~np.isfinite(column), f"Term {name!r} is not a finite number", rows)
+    matrix = np.empty((len(data), len(names)))
+    for block in blocks(len(data)):  # row after row in memory, block by block: no second copy is ever made
+        for place, column in enumerate(columns):
+            matrix[block, place] = column[block]
     terms = {}
-    for term, columns in spec.term_indices.items():
-        places = [names.index(built.columns[column]) for column in columns if built.columns[column] != "Intercept"]
-        if places:
-            terms[str(term)] = places
+    for term, places in spec.term_indices.items():
+        kept = [names.index(built.columns[place]) for place in places if built.columns[place] != "Intercept"]
+        if kept:
+            terms[str(term)] = kept
     return Design(names, terms, spec), matrix
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from paillasse.errors import InputError
+from paillasse.survival._counts import are_whole
 from paillasse.tables import need_columns
 
 Columns = str | Sequence[str]
@@ -99,8 +100,8 @@ def outcome_by_cause(data: pd.DataFrame, duration: str, event: str, **columns) -
     """
     need_columns(data, [event])
     known = np.flatnonzero(data[event].notna().to_numpy())
-    kept = data.iloc[known]
-    values = kept[event].to_numpy(dtype=float) if pd.api.types.is_bool_dtype(kept[event]) else numbers(kept, event, known)
+    kept = data[[event]].iloc[known]
+    values = kept[event].to_numpy(float) if pd.api.types.is_bool_dtype(kept[event]) else numbers(kept, event, known)
     wrong = (values < 0) | (np.mod(values, 1) != 0)
     refuse(wrong, f"Column {event!r} (event) must be 0 for a censored row and 1, 2, … for the cause of an event", known)
     codes = np.full(len(data), np.nan)
@@ -137,6 +138,8 @@ def half_width(conf_level: float) -> float:
 
 def _ties_mended(times: np.ndarray, late: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
     """Times that differ by rounding only are made equal, as R does (`timefix`): 70 + 1/12 + 1/12 is 70 + 2/12."""
+    if are_whole(times) and (late is None or are_whole(late)):
+        return times, late
     every = np.unique(times if late is None else np.concatenate([times, late]))
     nearest = np.sqrt(np.finfo(float).eps) * max(1.0, np.abs(every).mean())
     if len(every) < 2 or np.diff(every).min() > nearest:
@@ -151,7 +154,7 @@ def _ties_mended(times: np.ndarray, late: np.ndarray | None) -> tuple[np.ndarray
 
 def _indicator(data: pd.DataFrame, name: str, rows: np.ndarray) -> np.ndarray:
     values = data[name].to_numpy(dtype=float) if pd.api.types.is_bool_dtype(data[name]) else numbers(data, name, rows)
-    other = ~np.isin(values, (0, 1))
+    other = (values != 0) & (values != 1)
     hint = f"; make one, e.g. data.assign(event=data[{name!r}] == code)"
     refuse(other, f"Column {name!r} (event) must be 1 or True for an event and 0 or False otherwise{hint}", rows)
     return values == 1
@@ -164,9 +167,14 @@ def listed(columns: Columns | None) -> list[str]:
 def coded(data: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, list]:
     """Codes and sorted labels: a column's own values, or their texts joined for several columns."""
     if not columns:
-        return np.zeros(len(data), dtype=int), [ALL]
+        return np.zeros(len(data), dtype=np.int8), [ALL]
     if len(columns) == 1:
-        codes, labels = pd.factorize(data[columns[0]], sort=True)
+        values = data[columns[0]]
+        if isinstance(values.dtype, pd.CategoricalDtype):  # a category that no row has makes no group
+            codes, labels = values.cat.codes.to_numpy().astype(np.int32), values.cat.categories.tolist()
+            if np.bincount(codes[codes >= 0], minlength=len(labels)).all():
+                return codes, labels
+        codes, labels = pd.factorize(values, sort=True)
         return codes, labels.tolist()
     numbered = data.groupby(columns, sort=True, observed=True).ngroup().to_numpy()
     first = np.unique(numbered, return_index=True)[1]

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csc_array
 
-from paillasse.survival._counts import TimeAxis
+from paillasse.survival._counts import TimeAxis, distinct_times
 
-BLOCK = 8192  # rows at a time: a block of the design stays in the processor's cache
+# Rows at a time: a block of the design stays in the processor's cache, and its product is too small for BLAS to start
+# threads, which cost more than they gain.
+BLOCK = 512
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class RiskSets:
     leave: np.ndarray  # for each row, the number of event times up to its duration, on the common axis
     enter: np.ndarray  # the same for its entry
     event: np.ndarray  # for each row, whether it has an event
+    key: np.ndarray  # for each row, 2 leave + event: one sum by key gives those at risk and those with an event
     late: bool  # whether any row enters after the first event time of all
     mass: np.ndarray  # for each event time, the weighted number of events
     step_time: np.ndarray  # for each step, its event time's place
@@ -56,7 +59,7 @@ def risk_sets(duration, event, entry, weights, stratum, ties) -> RiskSets:
     leave, enter = np.zeros(n, np.int32), np.zeros(n, np.int32)
     times, strata, offset = [], [], 0
     for code, rows in _rows_of(stratum):
-        distinct = np.unique(duration[rows][event[rows]])
+        distinct = distinct_times(duration[rows][event[rows]])
         axis = TimeAxis(distinct)
         leave[rows] = offset + axis.up_to(duration[rows])
         enter[rows] = offset if entry is None else offset + axis.up_to(entry[rows])
@@ -73,8 +76,8 @@ def risk_sets(duration, event, entry, weights, stratum, ties) -> RiskSets:
     else:
         step_time, share, step_weight = np.arange(offset), np.zeros(offset), mass
     return RiskSets(
-        np.concatenate(times), np.concatenate(strata), leave, enter, event, bool(enter.any()), mass,
-        step_time, share, step_weight,
+        np.concatenate(times), np.concatenate(strata), leave, enter, event, 2 * leave + event.astype(np.int32),
+        bool(enter.any()), mass, step_time, share, step_weight,
     )  # fmt: skip
 
 
@@ -109,18 +112,12 @@ def evaluate(sets: RiskSets, x: np.ndarray, weights: np.ndarray, beta: np.ndarra
     shift = score.max()  # exp never overflows; the shift cancels in every ratio
     risk = np.exp(score - shift)
     mass = weights * risk
-    total, at_risk = sums_at_risk(sets, mass), sums_at_risk(sets, mass, x)
-    if sets.share.any():
-        own = np.where(sets.event, mass, 0.0)
-        place = np.maximum(sets.leave - 1, 0)
-        tied_total, tied = np.bincount(place, own, sets.size), _sums(place, own, sets.size, x)
-    else:  # no step leaves anything out
-        tied_total, tied = np.zeros(sets.size), np.zeros_like(at_risk)
+    total, tied_total = sums_at_risk(sets, mass)
+    at_risk, tied = sums_at_risk(sets, mass, x)
     left = total[sets.step_time] - sets.share * tied_total[sets.step_time]
     a = _by_time(sets, sets.step_weight / left, 2)
     b = _by_time(sets, sets.step_weight / left**2, 3)
-    died = weights * sets.event
-    event_sum = died @ x
+    event_sum = (weights * sets.event) @ x
     log_likelihood = event_sum @ beta - sets.step_weight @ (np.log(left) + shift)
     gradient = event_sum - (a[0] @ at_risk - a[1] @ tied)
     information = second_moment(sets, x, mass, a) - outer_of_means(at_risk, tied, b)
@@ -154,12 +151,17 @@ def outer_of_means(at_risk: np.ndarray, tied: np.ndarray, b: np.ndarray) -> np.n
 
 def exposure(sets: RiskSets, a: np.ndarray) -> np.ndarray:
     """For each row, `a[0]` summed over its event times, less `a[1]` at its own event."""
-    summed = np.append(0.0, np.cumsum(a[0]))
-    result = summed[sets.leave]
+    result = _spent(a[0], a[1])[sets.key]
     if sets.late:
-        result = result - summed[sets.enter]
-    result[sets.event] -= a[1][sets.place]
+        result -= np.append(0.0, np.cumsum(a[0]))[sets.enter]
     return result
+
+
+def _spent(value: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """A table by key: `value` summed up to each event time, for a row with its event there less `own`."""
+    table = np.repeat(np.concatenate([np.zeros_like(value[:1]), np.cumsum(value, axis=0)]), 2, axis=0)
+    table[3::2] -= own
+    return table
 
 
 def score_residuals(sets: RiskSets, x: np.ndarray, at: Evaluation) -> Iterator[tuple[slice, np.ndarray]]:
@@ -167,17 +169,17 @@ def score_residuals(sets: RiskSets, x: np.ndarray, at: Evaluation) -> Iterator[t
     # Σ a x̄ and Σ f a x̄ over the steps of each time, and the steps' mean x̄.
     drift = at.b[0][:, None] * at.at_risk - at.b[1][:, None] * at.tied
     own_drift = at.b[1][:, None] * at.at_risk - at.b[2][:, None] * at.tied
-    drifted = np.vstack([np.zeros(x.shape[1]), np.cumsum(drift, axis=0)])
-    average = means_at_events(sets, at)
-    hazard = exposure(sets, at.a)
+    moved = _spent(drift, own_drift)
+    average = np.zeros_like(moved)
+    average[3::2] = means_at_events(sets, at)
+    before = np.vstack([np.zeros(x.shape[1]), np.cumsum(drift, axis=0)]) if sets.late else None
+    # A row's part is (event − risk × its hazard) x − its own x̄ + risk × its drift.
+    pull = sets.event - at.risk * exposure(sets, at.a)
     for rows in blocks(len(x)):
-        event = sets.event[rows]
-        place = sets.leave[rows][event] - 1
-        moved = drifted[sets.leave[rows]] - drifted[sets.enter[rows]]
-        moved[event] -= own_drift[place]
-        block = at.risk[rows, None] * (moved - hazard[rows, None] * x[rows])
-        block[event] += x[rows][event] - average[place]
-        yield rows, block
+        drifted = moved[sets.key[rows]]
+        if before is not None:
+            drifted -= before[sets.enter[rows]]
+        yield rows, pull[rows, None] * x[rows] - average[sets.key[rows]] + at.risk[rows, None] * drifted
 
 
 def means_at_events(sets: RiskSets, at: Evaluation) -> np.ndarray:
@@ -190,17 +192,18 @@ def blocks(n: int) -> Iterator[slice]:
     return (slice(start, start + BLOCK) for start in range(0, n, BLOCK))
 
 
-def sums_at_risk(sets: RiskSets, mass: np.ndarray, x: np.ndarray | None = None) -> np.ndarray:
-    """Sums of mass (times x) over the risk set of each event time: entered before it and not left before it."""
+def sums_at_risk(sets: RiskSets, mass: np.ndarray, x: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of mass (times x) at each event time: over those at risk there, and over those with their event there."""
+    by_key = sums_by(sets.key, mass, 2 * sets.size + 2, x)
     # Sums from the end, so that the small risk sets of late follow-up keep all their digits; rows that have not entered
     # by then (and those of later strata) are in both sums.
-    result = np.cumsum(_sums(sets.leave, mass, sets.size + 1, x)[::-1], axis=0)[::-1][1:]
+    at_risk = np.cumsum((by_key[::2] + by_key[1::2])[::-1], axis=0)[::-1][1:]
     if sets.late:
-        result = result - np.cumsum(_sums(sets.enter, mass, sets.size + 1, x)[::-1], axis=0)[::-1][1:]
-    return result
+        at_risk = at_risk - np.cumsum(sums_by(sets.enter, mass, sets.size + 1, x)[::-1], axis=0)[::-1][1:]
+    return at_risk, by_key[3::2]
 
 
-def _sums(place: np.ndarray, mass: np.ndarray, size: int, x: np.ndarray | None) -> np.ndarray:
+def sums_by(place: np.ndarray, mass: np.ndarray, size: int, x: np.ndarray | None = None) -> np.ndarray:
     """Sums of mass (times x) by place, in one pass over the rows and without a copy of x."""
     if x is None:
         return np.bincount(place, mass, size)
@@ -209,5 +212,8 @@ def _sums(place: np.ndarray, mass: np.ndarray, size: int, x: np.ndarray | None) 
 
 
 def _by_time(sets: RiskSets, value: np.ndarray, powers: int) -> np.ndarray:
-    """Σ f^k value over the steps of each time, for k = 0, 1, …"""
-    return np.array([np.bincount(sets.step_time, value * sets.share**k, sets.size) for k in range(powers)])
+    """Σ f^k value over the steps of each time, for k = 0, 1, …; the steps follow one another in time."""
+    if len(sets.step_time) == sets.size:  # one step a time
+        return np.array([value * sets.share**k for k in range(powers)])
+    start = np.searchsorted(sets.step_time, np.arange(sets.size))
+    return np.array([np.add.reduceat(value * sets.share**k, start) for k in range(powers)])

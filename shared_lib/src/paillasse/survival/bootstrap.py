@@ -29,7 +29,7 @@ class Bootstrap(Shown):
     conf_level: float
 
     def view(self) -> View:
-        notes = [f"lower and upper: {self.conf_level:.0%} percentile limits of the hazard ratio."]
+        notes = [f"lower and upper: {100 * self.conf_level:g}% percentile limits of the hazard ratio."]
         if self.n_failed:
             notes.append(f"{self.n_failed} draws were left out: a coefficient had no finite estimate in them.")
         return View(f"Bootstrap, {len(self.estimates)} fits", self.table, tuple(notes))

@@ -12,7 +12,7 @@ from scipy.special import chdtrc, ndtr
 from paillasse.errors import InputError, did_you_mean
 from paillasse.survival import _prediction
 from paillasse.survival._concordance import harrell
-from paillasse.survival._cox_fit import estimable, maximise, sandwich, standardised
+from paillasse.survival._cox_fit import estimable, maximise, sandwich, standardise
 from paillasse.survival._design import Design, design, parsed
 from paillasse.survival._input import Columns, Outcome, codes_among, half_width, listed, outcome
 from paillasse.survival._partial_likelihood import (
@@ -25,6 +25,7 @@ from paillasse.survival._partial_likelihood import (
     score_residuals,
 )
 from paillasse.survival._proportional_hazards import score_test, transformed
+from paillasse.survival._smooth import smoothed
 from paillasse.survival.bootstrap import Bootstrap, draws, summary
 from paillasse.tables import Shown, View, rows_left_out
 
@@ -220,6 +221,40 @@ class CoxModel(Shown):
         listed_terms = fit.terms if terms else {name: [i] for i, name in enumerate(fit.names)}
         return score_test(g, fit.sets, fit.x, fit.weights, fit.at, listed_terms)
 
+    def coefficients_over_time(self, transform: str = "km") -> pd.DataFrame:
+        """Each coefficient as it may change with time: smoothed scaled Schoenfeld residuals, as R's `plot(cox.zph)`.
+
+        A natural spline of g(time) with four coefficients is fitted to the residuals. It is drawn at 40 times, whatever
+        the number of events, so that it shows no patient.
+
+        Parameters
+        ----------
+        transform : {"km", "rank", "identity", "log"}
+            g, as in :meth:`proportional_hazards`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `term`, `time`, `coef` (log hazard ratio at that time), `lower`, `upper`, `overall` (the model's).
+        """
+        fit = self._fit
+        residuals = self.residuals("scaled_schoenfeld").drop(columns=["row", "time"]).to_numpy()
+        g = transformed(transform, fit.outcome, fit.sets)
+        if len(np.unique(g)) < 4:
+            raise InputError("Coefficients over time need events at 4 times or more.")
+        at = np.linspace(g.min(), g.max(), 40)
+        smooth, leverage = smoothed(np.sort(g[fit.sets.place]), residuals, at, df=4)
+        order = np.argsort(g, kind="stable")
+        times = np.interp(at, g[order], fit.sets.time[order])
+        naive = np.diag(np.linalg.inv(fit.at.information)) * len(residuals) / fit.scale**2
+        z, parts = half_width(self.conf_level), []
+        for place, name in enumerate(fit.names):
+            width = z * np.sqrt(naive[place] * leverage)
+            limits = {"lower": smooth[:, place] - width, "upper": smooth[:, place] + width}
+            part = {"term": name, "time": times, "coef": smooth[:, place], **limits}
+            parts.append(pd.DataFrame(part | {"overall": fit.beta[place] / fit.scale[place]}))
+        return pd.concat(parts, ignore_index=True)
+
     def term_tests(self) -> pd.DataFrame:
         """Tests that all coefficients of a term are 0, the other terms staying in the model.
 
@@ -267,6 +302,13 @@ class CoxModel(Shown):
             raise InputError("The bootstrap has fewer than 2 fits; draw more, or simplify the model.")
         return summary(fit.names, fit.beta / fit.scale, np.array(estimates), n_failed, self.conf_level)
 
+    def figure_over_time(self, time_unit: str = "", title: str = "", divide_time_by: float = 1.0):
+        """The coefficients over time, a panel a term: a flat line is proportional hazards."""
+        from paillasse.figures import coefficients_over_time
+
+        table = self.coefficients_over_time()
+        return coefficients_over_time(table.assign(time=table["time"] / divide_time_by), time_unit, title)
+
     def figure(self, title: str = ""):
         """The hazard ratios with their limits, as a forest plot."""
         from paillasse.figures import forest
@@ -276,7 +318,7 @@ class CoxModel(Shown):
     def view(self) -> View:
         title = f"Cox model ({self.ties.capitalize()} ties): {self.n} patients, {self.n_events} events"
         columns = ["term", "hazard_ratio", "lower", "upper", "coef", "std_err", "z", "p_value"]
-        notes = [f"lower and upper: {self.conf_level:.0%} limits of the hazard ratio."]
+        notes = [f"lower and upper: {100 * self.conf_level:g}% limits of the hazard ratio."]
         notes.append(f"Concordance {self.concordance:.3f}; log likelihood {self.log_likelihood:.2f}.")
         if self.not_estimated:
             named = ", ".join(self.not_estimated)
@@ -359,20 +401,18 @@ def cox(
     seen = outcome(data, duration, event, entry=entry, weights=weights, strata=strata, cluster=cluster, complete=needed)
     if not seen.event.any():
         raise InputError(f"There is no event in column {event!r}, so no hazard can be modelled.")
-    built, matrix = design(right, data if not seen.n_dropped else data[needed].iloc[seen.rows], seen.rows)
+    built, x = design(right, data if not seen.n_dropped else data[needed].iloc[seen.rows], seen.rows)
     mass = np.ones(seen.n) if seen.weights is None else seen.weights
     sets = risk_sets(seen.duration, seen.event, seen.entry, mass, seen.stratum, ties)
     # Centred and scaled, so that a covariate of a huge scale costs no digits; coefficients are scaled back at the end.
-    center, scale = matrix.mean(axis=0), matrix.std(axis=0)
-    x = standardised(matrix, center, scale)
+    center, scale = standardise(x)
     null = evaluate(sets, x, mass, np.zeros(x.shape[1]))
-    kept = estimable(null.information)
+    kept = estimable(null.information, sets.mass.sum())
     if not kept.any():
         raise InputError("No term of the formula varies among the rows at risk, so none has an estimate.")
     if not kept.all():
         center, scale, x = center[kept], scale[kept], np.ascontiguousarray(x[:, kept])
         null = evaluate(sets, x, mass, np.zeros(x.shape[1]))
-    del matrix
     names = [name for name, estimated in zip(built.names, kept) if estimated]
     beta, at = maximise(sets, x, mass, names, null)
     naive = np.linalg.inv(at.information)

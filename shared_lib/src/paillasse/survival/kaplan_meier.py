@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from paillasse.errors import InputError, did_you_mean
-from paillasse.survival._counts import Counts, counts
+from paillasse.survival._counts import Counts, counts_by_group
 from paillasse.survival._input import Columns, Outcome, half_width, outcome
-from paillasse.tables import Shown, View, rows_left_out
+from paillasse.tables import Shown, View, rows_left_out, time_decimals
 
 CONF_TYPES = ("log", "log-log", "plain")
 EQUAL = np.sqrt(np.finfo(float).eps)  # R's tolerance when a curve runs flat exactly at a quantile
@@ -103,10 +103,12 @@ class KaplanMeier(Shown):
         table = self.median.assign(n=size["n_risk"].first().to_numpy(), events=size["n_event"].sum().to_numpy())
         table = table[["group", "n", "events", "median", "lower", "upper"]]
         title = f"Kaplan-Meier: {self.n} patients, {self.n_events} events"
-        limits = f"Median with {self.conf_level:.0%} limits ({self.conf_type}); empty where not reached."
+        limits = f"Median with {100 * self.conf_level:g}% limits ({self.conf_type}), in the unit of the durations; "
+        limits += "empty where not reached."
         if self.table["n_risk"].mod(1).any():
             limits += " Numbers are weighted."
-        return View(title, table, (limits, *rows_left_out(self.n_dropped)), {"median": 1, "lower": 1, "upper": 1})
+        decimals = dict.fromkeys(("median", "lower", "upper"), time_decimals(self.table["time"]))
+        return View(title, table, (limits, *rows_left_out(self.n_dropped)), decimals)
 
 
 def kaplan_meier(
@@ -171,7 +173,14 @@ def kaplan_meier(
         raise InputError(f"conf_type={conf_type!r} is not known. {did_you_mean(conf_type, CONF_TYPES)}")
     z = half_width(conf_level)
     seen = outcome(data, duration, event, by=by, entry=entry, weights=weights)
-    curves = [_curve(seen, code, label, conf_type, z) for code, label in enumerate(seen.labels)]
+    every = counts_by_group(seen.duration, seen.event, seen.group, len(seen.labels), seen.entry, seen.weights)
+    whole = seen.weights is None or not np.mod(seen.weights, 1).any()
+    curves = []
+    for code, (label, at) in enumerate(zip(seen.labels, every)):
+        own = at.n_event + at.n_censor > 0  # times of other groups are left out
+        at = Counts(at.time[own], at.n_risk[own], at.n_event[own], at.n_censor[own])
+        variance = _greenwood(at) if whole else _jackknife_variance(at, seen, seen.group == code)
+        curves.append(_curve(label, at, np.sqrt(variance), conf_type, z))
     return KaplanMeier(
         table=pd.concat(curves, ignore_index=True),
         n=seen.n,
@@ -189,19 +198,9 @@ def product_limit(at: Counts) -> np.ndarray:
     return np.cumprod(1 - hazard)
 
 
-def _curve(seen: Outcome, code: int, label, conf_type: str, z: float) -> pd.DataFrame:
-    rows = seen.group == code
-    duration, event = seen.duration[rows], seen.event[rows]
-    entry = None if seen.entry is None else seen.entry[rows]
-    weights = None if seen.weights is None else seen.weights[rows]
-    at = counts(duration, event, entry, weights)
+def _curve(label, at: Counts, relative: np.ndarray, conf_type: str, z: float) -> pd.DataFrame:
+    """One group's lines of the table; `relative` is the standard error of log S."""
     survival = product_limit(at)
-    if weights is None or not np.mod(weights, 1).any():
-        with np.errstate(divide="ignore", invalid="ignore"):
-            steps = np.where(at.n_event > 0, at.n_event / (at.n_risk * (at.n_risk - at.n_event)), 0.0)
-        relative = np.sqrt(np.cumsum(steps))
-    else:
-        relative = np.sqrt(_jackknife_variance(at, duration, event, entry, weights))
     lower, upper = _limits(survival, relative, conf_type, z)
     with np.errstate(invalid="ignore"):
         std_err = np.where(survival > 0, survival * relative, np.nan)
@@ -210,7 +209,14 @@ def _curve(seen: Outcome, code: int, label, conf_type: str, z: float) -> pd.Data
     return pd.DataFrame({"group": pd.Series([label] * len(at.time)), **columns})
 
 
-def _jackknife_variance(at: Counts, duration, event, entry, weights) -> np.ndarray:
+def _greenwood(at: Counts) -> np.ndarray:
+    """Greenwood's variance of log S at each distinct time."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = np.where(at.n_event > 0, at.n_event / (at.n_risk * (at.n_risk - at.n_event)), 0.0)
+    return np.cumsum(steps)
+
+
+def _jackknife_variance(at: Counts, seen: Outcome, rows: np.ndarray) -> np.ndarray:
     """Infinitesimal jackknife variance of log S at each distinct time: the sum of squared weighted influences.
 
     The influence of row i on −log S(t) is A(T_i) [event by t] − B(min(T_i, t)) + B(min(E_i, t)), where
@@ -219,8 +225,9 @@ def _jackknife_variance(at: Counts, duration, event, entry, weights) -> np.ndarr
     with np.errstate(divide="ignore", invalid="ignore"):
         jump = 1 / (at.n_risk - at.n_event)
         spent = np.cumsum(np.where(at.n_event > 0, at.n_event / at.n_risk * jump, 0.0))
+    duration, event, weights = seen.duration[rows], seen.event[rows], seen.weights[rows]
     leave = np.searchsorted(at.time, duration)
-    enter = np.zeros(len(duration), int) if entry is None else np.searchsorted(at.time, entry, side="right")
+    enter = np.zeros_like(leave) if seen.entry is None else np.searchsorted(at.time, seen.entry[rows], side="right")
     before = np.append(0.0, spent)[enter]
     size, square = len(at.time), weights**2
     gone = np.bincount(leave, square * (np.where(event, jump[leave], 0.0) - spent[leave] + before) ** 2, size)

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from paillasse.errors import InputError
-from paillasse.survival._counts import Counts, counts
+from paillasse.survival._counts import Counts, counts_by_group
 from paillasse.survival._input import Columns, outcome
 from paillasse.survival.kaplan_meier import product_limit
 from paillasse.tables import Shown, View, p_value, rows_left_out
@@ -113,14 +113,11 @@ def logrank(
     k = len(seen.labels)
     observed, expected, variance = np.zeros(k), np.zeros(k), np.zeros((k, k))
     for stratum in range(seen.stratum.max() + 1):
-        inside = seen.stratum == stratum
-        time = np.unique(seen.duration[inside])
-        groups = []
-        for code in range(k):
-            rows = inside & (seen.group == code)
-            late = None if entry is None else seen.entry[rows]
-            groups.append(counts(seen.duration[rows], seen.event[rows], late, time=time))
-        pooled = Counts(time, *(sum(getattr(at, name) for at in groups) for name in ("n_risk", "n_event", "n_censor")))
+        inside = seen.stratum == stratum if seen.stratum.any() else slice(None)
+        late = None if entry is None else seen.entry[inside]
+        groups = counts_by_group(seen.duration[inside], seen.event[inside], seen.group[inside], k, late)
+        sums = (sum(getattr(at, name) for at in groups) for name in ("n_risk", "n_event", "n_censor"))
+        pooled = Counts(groups[0].time, *sums)
         weight = np.append(1.0, product_limit(pooled)[:-1]) ** rho
         share = np.array([at.n_risk for at in groups]) / np.maximum(pooled.n_risk, 1)
         observed += np.array([(weight * at.n_event).sum() for at in groups])

@@ -40,7 +40,8 @@ class RestrictedMean(Shown):
 
     def view(self) -> View:
         title = f"Restricted mean survival time up to {self.tau:g}"
-        note = f"Area under the Kaplan-Meier curve, with {self.conf_level:.0%} limits, in the unit of the durations."
+        level = f"{100 * self.conf_level:g}%"
+        note = f"Area under the Kaplan-Meier curve, with {level} limits, in the unit of the durations."
         decimals = dict.fromkeys(("rmst", "std_err", "lower", "upper"), 2)
         return View(title, self.table, (note, *rows_left_out(self.n_dropped)), decimals)
 

@@ -20,10 +20,14 @@ class SubgroupEffects(Shown):
     ----------
     table : pandas.DataFrame
         A row for all, then for each level of each subgroup: `subgroup`, `level`, `n`, `events`, `hazard_ratio`,
-        `lower`, `upper` (NaN where a level has no estimate), `p_interaction` (on a subgroup's first row).
+        `lower`, `upper` (NaN where a level has no estimate), `p_interaction` (on a subgroup's first row; NaN where a
+        level has no estimate).
+    n_missing : dict of str to int
+        Rows without a value, for each subgroup that has any; they are in no level of it.
     """
 
     table: pd.DataFrame
+    n_missing: dict[str, int]
     treatment: str
     conf_level: float
 
@@ -34,13 +38,19 @@ class SubgroupEffects(Shown):
         rows = []
         for name, part in self.table.groupby("subgroup", sort=False):
             if len(part) > 1:
-                rows.append({"label": f"{name}, p interaction {part['p_interaction'].iloc[0]:.2f}"})
+                tested = part["p_interaction"].iloc[0]
+                rows.append({"label": str(name) + ("" if np.isnan(tested) else f", p interaction {tested:.2f}")})
             rows += part.assign(label=part["level"].astype(str)).to_dict("records")
         return forest(pd.DataFrame(rows), label="label", title=title, axis=axis, conf_level=self.conf_level)
 
     def view(self) -> View:
-        note = "p interaction: likelihood ratio test that the effect is the same at all levels; empty for all patients."
-        return View(f"Effect of {self.treatment} in subgroups (hazard ratio)", self.table, (note,))
+        notes = [
+            "p interaction: likelihood ratio test that the effect is the same at all levels.",
+            "Empty where a level has no estimate: one arm only, or an arm without events.",
+        ]
+        for name, count in self.n_missing.items():
+            notes.append(f"{count} rows without a value of {name} are in none of its levels.")
+        return View(f"Effect of {self.treatment} in subgroups (hazard ratio)", self.table, tuple(notes))
 
 
 def subgroups(
@@ -79,7 +89,10 @@ def subgroups(
     need_columns(data, [treatment, *by])
     if not set(data[treatment].dropna().unique()) <= {0, 1}:
         raise InputError(f"Column {treatment!r} (treatment) must hold 0 and 1.")
+    if not len(by):
+        raise InputError("by names no subgroup; give one column or more.")
     data = data.assign(**{treatment: data[treatment].astype(float)})
+    missing = {name: int(data[name].isna().sum()) for name in by if data[name].isna().any()}
     rows = [_row(data, duration, event, treatment, conf_level, "All", "All patients", np.nan)]
     for name in by:
         known = data[data[name].notna()].assign(_level=lambda d, name=name: pd.Categorical(d[name]))
@@ -87,7 +100,7 @@ def subgroups(
         for level, part in known.groupby("_level", observed=True):
             rows.append(_row(part, duration, event, treatment, conf_level, name, level, p_interaction))
             p_interaction = np.nan
-    return SubgroupEffects(pd.DataFrame(rows), treatment, conf_level)
+    return SubgroupEffects(pd.DataFrame(rows), missing, treatment, conf_level)
 
 
 def _row(data, duration, event, treatment, conf_level, subgroup, level, p_interaction) -> dict:

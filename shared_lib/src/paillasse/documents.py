@@ -1,0 +1,293 @@
+"""YAML documents that people write (`data_catalog.yaml`, `runs.yaml`): read strictly, checked against a model.
+
+Whatever is wrong is said with file, line, key and what was expected, all mistakes at once. Built on the YAML parser's
+events instead of `yaml.safe_load`, because that forgets the lines, lets a repeated key win silently, and kills the
+process on a few thousand open brackets.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar, get_args
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
+
+from paillasse.errors import PaillasseError, did_you_mean
+
+MAX_DEPTH = 20  # the deepest place of a catalogue is a constraint's list, at 8
+
+Place = tuple[str | int | float, ...]
+Lines = dict[Place, int]
+Model = TypeVar("Model", bound=BaseModel)
+
+EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "date_type": "a date",
+    "date_from_datetime_inexact": "a date",
+    "list_type": "a list",
+    "dict_type": "keys with values",
+    "model_type": "keys with values",
+}
+
+
+class Strict(BaseModel):
+    """A part of a document: unknown keys are errors, and 1 is not taken for "1"."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def mistake(message: str) -> PydanticCustomError:
+    """What a model's validator raises: its message is shown as it is, behind file, line and key."""
+    return PydanticCustomError("mistake", "{message}", {"message": message})
+
+
+def text_of(pattern: str, expected: str) -> AfterValidator:
+    """For a text's annotation: the whole of it must match the pattern, which `expected` puts into words."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise mistake(f"expected {expected}; got {text[:60]!r}")
+        return text
+
+    return AfterValidator(check)
+
+
+def read_document(path: Path, model: type[Model], error: type[PaillasseError]) -> tuple[Model, Lines]:
+    """Read a document and check it.
+
+    Parameters
+    ----------
+    path
+        The file, UTF-8.
+    model
+        What the document may say.
+    error
+        The class to raise, one of `paillasse.errors`.
+
+    Returns
+    -------
+    document, lines
+        The model's instance; and place (the keys that lead there) → line, counted from 1.
+
+    Raises
+    ------
+    error
+        Not a readable UTF-8 text, not YAML, a tag, an anchor, a key given twice; or, one a line, what the model does
+        not allow: `data_catalog.yaml:17: datasets.gbsg.sensitivity: expected one of …`.
+    """
+    values, lines = _values(path, model, error)
+    try:
+        return model.model_validate(values), lines
+    except ValidationError as refusal:
+        found = refusal.errors(include_url=False)
+    by_place: dict[Place, list[dict]] = {}
+    for each in found:
+        by_place.setdefault(_place(values, each), []).append(each)
+    raise error(told(path.name, lines, [(place, _wording(place, each, model)) for place, each in by_place.items()]))
+
+
+def told(file_name: str, lines: Lines, mistakes: Iterable[tuple[Place, str]]) -> str:
+    """Mistakes as a reader needs them: one a line, in the order of the file, each with line and key."""
+    placed = sorted((_line(place, lines), f"{_dotted(place)}{what}") for place, what in mistakes)
+    return "\n".join(f"{file_name}:{line}: {text}" for line, text in placed)
+
+
+# Text → values and lines
+
+
+def _values(path: Path, model: type[BaseModel], error: type[PaillasseError]) -> tuple[object, Lines]:
+    text = _text(path, error)
+    try:
+        reader = _Reader(path.name, text, error)
+        if reader.is_empty():
+            key = next(name for name, field in model.model_fields.items() if field.is_required())
+            raise error(f"{path.name}: the file is empty; it needs the key {key!r}")
+        return reader.document(), reader.lines
+    except yaml.MarkedYAMLError as problem:
+        line = (problem.problem_mark or problem.context_mark).line + 1
+        hint = " (indent with spaces, YAML allows no tab)" if "\t" in _line_of_text(text, line) else ""
+        raise error(f"{path.name}:{line}: not valid YAML: {problem.problem}{hint}") from None
+    except yaml.reader.ReaderError as problem:
+        line = text.count("\n", 0, problem.position) + 1 if isinstance(problem.position, int) else 1
+        raise error(f"{path.name}:{line}: not valid YAML: a control character; remove it") from None
+
+
+def _text(path: Path, error: type[PaillasseError]) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as problem:
+        raise error(f"{path.name}: cannot be read: {problem.strerror}") from None
+    try:
+        return content.decode("utf-8-sig")  # an editor's byte order mark does no harm
+    except UnicodeDecodeError as problem:
+        line = content.count(b"\n", 0, problem.start) + 1
+        raise error(f"{path.name}:{line}: not UTF-8 text; save the file as UTF-8") from None
+
+
+def _line_of_text(text: str, number: int) -> str:
+    lines = text.split("\n")
+    return lines[number - 1] if number <= len(lines) else ""
+
+
+class _Reader:
+    """Builds the values from the parser's events and notes their lines on the way."""
+
+    def __init__(self, file_name: str, text: str, error: type[PaillasseError]):
+        self.loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+        self.file_name = file_name
+        self.error = error
+        self.lines: Lines = {}
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing but comments; leaves the loader before the document's start."""
+        self.loader.get_event()  # the stream's start
+        return self.loader.check_event(yaml.StreamEndEvent)
+
+    def document(self) -> object:
+        self.loader.get_event()  # the document's start
+        values = self.value(self.loader.get_event(), ())
+        self.loader.get_event()  # the document's end
+        if not self.loader.check_event(yaml.StreamEndEvent):
+            raise self.refusal(self.loader.peek_event(), "a second document begins here ('---'); keep one in the file")
+        return values
+
+    def value(self, event, place: Place) -> object:
+        if getattr(event, "anchor", None):
+            raise self.refusal(event, "anchors and aliases (& and *) are not used here; write the value out")
+        if event.tag not in (None, "!"):
+            raise self.refusal(event, "a tag ('!…') is not allowed; write the plain value")
+        if len(place) > MAX_DEPTH:
+            raise self.refusal(event, f"nested deeper than {MAX_DEPTH} levels")
+        if isinstance(event, yaml.MappingStartEvent):
+            return self.mapping(place)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self.sequence(place)
+        return self.scalar(event)
+
+    def mapping(self, place: Place) -> dict:
+        values = {}
+        while not isinstance(event := self.loader.get_event(), yaml.MappingEndEvent):
+            key = self.value(event, place)
+            if isinstance(key, (dict, list)):
+                raise self.refusal(event, "a key must be a word or a number")
+            if key in values:
+                raise self.refusal(event, f"the key {key!r} is given twice (first on line {self.lines[*place, key]})")
+            self.lines[*place, key] = event.start_mark.line + 1
+            values[key] = self.value(self.loader.get_event(), (*place, key))
+        return values
+
+    def sequence(self, place: Place) -> list:
+        values = []
+        while not isinstance(event := self.loader.get_event(), yaml.SequenceEndEvent):
+            self.lines[*place, len(values)] = event.start_mark.line + 1
+            values.append(self.value(event, (*place, len(values))))
+        return values
+
+    def scalar(self, event) -> object:
+        if not event.implicit[0]:  # quoted, or a text block
+            return event.value
+        tag = self.loader.resolve(yaml.ScalarNode, event.value, event.implicit)
+        if tag.rpartition(":")[2] in ("str", "merge", "value"):  # also `<<` and `=`, which mean nothing here
+            return event.value
+        try:
+            node = yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark)
+            return self.loader.construct_object(node)
+        except (ValueError, OverflowError):  # 2020-13-45, or a number of 5000 digits
+            raise self.refusal(event, "neither a date nor a number, though it looks like one; quote it") from None
+
+    def refusal(self, event, message: str) -> PaillasseError:
+        return self.error(f"{self.file_name}:{event.start_mark.line + 1}: {message}")
+
+
+# What the model does not allow → words
+
+
+def _place(values: object, mistake: dict) -> Place:
+    """Where in the file: pydantic's location without what it adds (a union's branch, `[key]`)."""
+    place = []
+    for part in mistake["loc"]:
+        inside = isinstance(values, dict) and part in values
+        if inside or (isinstance(values, list) and isinstance(part, int)):
+            values = values[part]
+            place.append(part)
+    if mistake["type"] == "missing":
+        place.append(mistake["loc"][-1])
+    return tuple(place)
+
+
+def _line(place: Place, lines: Lines) -> int:
+    """The line of the place, or of the nearest one around it: a missing key has none of its own."""
+    while place and place not in lines:
+        place = place[:-1]
+    return lines.get(place, 1)
+
+
+def _dotted(place: Place) -> str:
+    """`datasets.gbsg.schema.fields[3].type: `, as a reader would write it."""
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.lstrip(".") + ": " if text else ""
+
+
+def _wording(place: Place, mistakes: list[dict], model: type[BaseModel]) -> str:
+    """What is wrong at one place. Several mistakes there are the branches of a union: each says one way to be right."""
+    first = mistakes[0]
+    given = first["input"]
+    match first["type"]:
+        case "missing":
+            return "required, but not there"
+        case "extra_forbidden":
+            return f"unknown key. {did_you_mean(place[-1], _keys_of(model, place[:-1]))}"
+        case "literal_error":
+            known = re.findall(r"'([^']*)'", first["ctx"]["expected"])
+            return f"expected one of {', '.join(known)}; got {_short(given)}. {did_you_mean(given, known)}"
+        case "mistake":
+            return first["ctx"]["message"]
+        case "too_short":
+            return "expected at least one; got none"
+        case "greater_than":
+            return f"expected a number above {first['ctx']['gt']:g}; got {_short(given)}"
+        case "greater_than_equal":
+            return f"expected at least {first['ctx']['ge']:g}; got {_short(given)}"
+    expected = dict.fromkeys(EXPECTED.get(each["type"], _pydantic_wording(each)) for each in mistakes)
+    could_be_text = "text" in expected and "a finite number" not in expected
+    quoted = " (put it in quotes)" if could_be_text and not isinstance(given, (dict, list, type(None))) else ""
+    return f"expected {' or '.join(expected)}; got {_short(given)}{quoted}"
+
+
+def _pydantic_wording(mistake: dict) -> str:
+    return re.sub(r"^Input should be ", "", mistake["msg"])
+
+
+def _short(value: object) -> str:
+    match value:
+        case dict():
+            return "keys with values"
+        case list():
+            return "a list"
+        case None:
+            return "nothing"
+    text = repr(value) if isinstance(value, (str, bool)) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _keys_of(model: type[BaseModel], place: Place) -> list[str]:
+    """The keys that the model knows at a place."""
+    here = model
+    for part in place:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            fields = {field.alias or name: field.annotation for name, field in here.model_fields.items()}
+            here = fields[part]
+            if type(None) in get_args(here):  # an optional block
+                here = get_args(here)[0]
+        else:
+            here = get_args(here)[-1]  # the items of a list, the values of a dictionary
+    return [field.alias or name for name, field in here.model_fields.items()]
