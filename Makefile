@@ -32,7 +32,7 @@ reference:  ## ask R again for the answers that the tests compare with
 	Rscript tests/reference/competing_risks.R > tests/reference/competing_risks_r.json
 	Rscript tests/reference/discrimination.R > tests/reference/discrimination_r.json
 
-bench-survival:  ## measure the survival engine beside lifelines, scikit-survival and R, where installed (an hour)
+bench-survival:  ## measure the survival engine beside lifelines, scikit-survival and R, where installed (half an hour)
 	$(RUN) python benchmarks/survival.py
 
 lint:  ## check style and the arrows between the library's rooms

@@ -29,7 +29,7 @@ cox <- function(formula, data, transforms = c("km", "rank", "identity", "log"), 
   fit <- fitted(coxph, formula, data, c(list(control = tight), as.list(substitute(list(...)))[-1]))
   answer <- list(
     terms = names(coef(fit)), coef = unname(coef(fit)), std_err = unname(sqrt(diag(vcov(fit)))),
-    log_likelihood = fit$loglik, score = fit$score, concordance = unname(fit$concordance["concordance"]),
+    log_likelihood = fit$loglik, score = fit$score, concordance = unname(fit$concordance["concordance"]), concordance_std_err = unname(fit$concordance["std"]),
     n = fit$n, n_events = fit$nevent
   )
   if (!is.null(fit$naive.var)) answer$naive_std_err <- sqrt(diag(fit$naive.var))

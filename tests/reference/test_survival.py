@@ -221,6 +221,7 @@ def test_cox_likelihoods_agree_with_coxph(fitted, case):
 @pytest.mark.parametrize("case", COX)
 def test_concordance_agrees_with_coxph(fitted, case):
     close(fitted[case].concordance, R["cox"][case]["concordance"])
+    close(fitted[case].concordance_std_err, R["cox"][case]["concordance_std_err"])
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)

@@ -41,11 +41,6 @@ class Pairs:
         return float(np.sqrt(influence @ influence))
 
 
-def harrell(duration, event, risk, weights=None, entry=None, stratum=None) -> float:
-    """Harrell's C: the concordance when every time counts alike."""
-    return count_pairs(duration, event, risk, weights, entry, stratum).value
-
-
 def count_pairs(duration, event, risk, weights=None, entry=None, stratum=None, time_weight=None) -> Pairs:
     """Count the pairs within strata (codes from 0); `time_weight` gives the weights of event times."""
     n = len(duration)

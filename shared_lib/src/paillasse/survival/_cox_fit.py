@@ -1,9 +1,14 @@
 """Fitting Cox's partial likelihood: columns that can be estimated, Newton's method, sandwich variances."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+import pandas as pd
+from scipy.special import ndtr
 
 from paillasse.errors import InputError
-from paillasse.survival._partial_likelihood import Evaluation, RiskSets, blocks, evaluate, score_residuals, sums_by
+from paillasse.survival._partial_likelihood import Evaluation, RiskSets, blocks, score_residuals, sums_by
 
 MOST_STEPS = 40
 TOLERANCE = 1e-11  # of what a column adds, squared, to those before it; R's coxph takes 1.8e-12 of the information
@@ -45,22 +50,24 @@ def estimable(information: np.ndarray, events: float) -> np.ndarray:
 
 
 def maximise(
-    sets: RiskSets,
-    x: np.ndarray,
-    weights: np.ndarray,
-    names: list[str],
-    null: Evaluation,
-    start: np.ndarray | None = None,
-) -> tuple[np.ndarray, Evaluation]:
+    evaluate: Callable[[np.ndarray], Any], null: Any, names: list[str], start: np.ndarray | None = None
+) -> tuple[np.ndarray, Any]:
     """Newton's method with step halving, to the last digits that doubles hold.
+
+    Parameters
+    ----------
+    evaluate : callable
+        The evaluation at a β: an object with `log_likelihood`, `gradient` and `information`.
+    null : evaluation
+        The evaluation at 0, where no `start` is given.
 
     Raises
     ------
     InputError
         If a coefficient grows without end.
     """
-    beta = np.zeros(x.shape[1]) if start is None else start
-    at = null if start is None else evaluate(sets, x, weights, beta)
+    beta = np.zeros(len(names)) if start is None else start
+    at = null if start is None else evaluate(beta)
     step = np.zeros_like(beta)
     for _ in range(MOST_STEPS):
         ahead = _newton_step(at)
@@ -69,11 +76,11 @@ def maximise(
         step, largest = ahead, np.abs(ahead).max()
         if largest < 1e-9:  # in standard deviations of the covariate; what is left after it is of its square
             return beta + step, at
-        ahead = evaluate(sets, x, weights, beta + step)
+        ahead = evaluate(beta + step)
         # A step that gains nothing is halved, unless all that is left is rounding.
         while largest > 1e-7 and not ahead.log_likelihood >= at.log_likelihood - 1e-12 * abs(at.log_likelihood):
             step, largest = step / 2, largest / 2
-            ahead = evaluate(sets, x, weights, beta + step)
+            ahead = evaluate(beta + step)
         if largest > 0.1 and ahead.log_likelihood - at.log_likelihood < 1e-7:
             break  # a long step, in standard deviations of the covariate, that gains nothing: the likelihood is flat
         beta, at = beta + step, ahead
@@ -102,7 +109,20 @@ def sandwich(
     return naive @ middle @ naive
 
 
-def _newton_step(at: Evaluation) -> np.ndarray | None:
+def coefficients(names, kept, coef, std_err, naive_std_err, z_limit) -> pd.DataFrame:
+    """The table of a model: a row a column of the design, NaN for those that are not `kept`."""
+    z, width = coef / std_err, z_limit * std_err
+    with np.errstate(over="ignore"):  # a ratio of a covariate of a tiny unit may well be infinite
+        ratios = {"lower": np.exp(coef - width), "upper": np.exp(coef + width)}
+        estimated = {"coef": coef, "hazard_ratio": np.exp(coef), "std_err": std_err, "naive_std_err": naive_std_err}
+    estimated |= ratios | {"z": z, "p_value": 2 * ndtr(-np.abs(z))}
+    table = pd.DataFrame(np.nan, index=range(len(names)), columns=list(estimated))
+    table.loc[kept, :] = np.column_stack(list(estimated.values()))
+    table.insert(0, "term", names)
+    return table
+
+
+def _newton_step(at) -> np.ndarray | None:
     try:
         step = np.linalg.solve(at.information, at.gradient)
     except np.linalg.LinAlgError:

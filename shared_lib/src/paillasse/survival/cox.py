@@ -3,16 +3,16 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc, ndtr
+from scipy.special import chdtrc
 
 from paillasse.errors import InputError, did_you_mean
 from paillasse.survival import _prediction
-from paillasse.survival._concordance import harrell
-from paillasse.survival._cox_fit import estimable, maximise, sandwich, standardise
+from paillasse.survival._concordance import Pairs, count_pairs
+from paillasse.survival._cox_fit import coefficients, estimable, maximise, sandwich, standardise
 from paillasse.survival._design import Design, design, parsed
 from paillasse.survival._input import Columns, Outcome, codes_among, half_width, listed, outcome
 from paillasse.survival._partial_likelihood import (
@@ -80,8 +80,8 @@ class CoxModel(Shown):
         Covariance of the estimated coefficients (robust where asked).
     log_likelihood, null_log_likelihood, score_statistic : float
         The log partial likelihood at the estimate and at 0, and the score test's χ² at 0.
-    concordance : float
-        Harrell's C of the linear predictor.
+    concordance, concordance_std_err : float
+        Harrell's C of the linear predictor, and its standard error.
     not_estimated : list of str
         Terms without an estimate.
     n, n_events, n_dropped : int
@@ -101,11 +101,21 @@ class CoxModel(Shown):
     conf_level: float
     _fit: _Fit
 
-    @cached_property
+    @property
     def concordance(self) -> float:
-        """Harrell's C of the linear predictor, within strata; counted when first asked for."""
-        seen = self._fit.outcome
-        return harrell(seen.duration, seen.event, self._fit.x @ self._fit.beta, seen.weights, seen.entry, seen.stratum)
+        """Harrell's C of the linear predictor, within strata."""
+        return self._pairs.value
+
+    @property
+    def concordance_std_err(self) -> float:
+        """Its standard error, by the infinitesimal jackknife; summed within clusters where the model has them."""
+        return self._pairs.std_err(self._fit.outcome.cluster)
+
+    @cached_property
+    def _pairs(self) -> Pairs:
+        """The pairs that the concordance counts, counted when first asked for."""
+        seen, score = self._fit.outcome, self._fit.x @ self._fit.beta
+        return count_pairs(seen.duration, seen.event, score, seen.weights, seen.entry, seen.stratum)
 
     @property
     def baseline(self) -> pd.DataFrame:
@@ -271,7 +281,8 @@ class CoxModel(Shown):
             without = np.delete(fit.x, places, axis=1)
             null = evaluate(fit.sets, without, fit.weights, np.zeros(without.shape[1]))
             names = [name for place, name in enumerate(fit.names) if place not in places]
-            reduced = maximise(fit.sets, without, fit.weights, names, null)[1] if names else null
+            evaluated = partial(evaluate, fit.sets, without, fit.weights)
+            reduced = maximise(evaluated, null, names)[1] if names else null
             ratio = 2 * (self.log_likelihood - reduced.log_likelihood)
             rows.append([term, df, wald, float(chdtrc(df, wald)), ratio, float(chdtrc(df, max(ratio, 0)))])
         columns = ["term", "df", "wald", "wald_p_value", "likelihood_ratio", "likelihood_ratio_p_value"]
@@ -294,8 +305,9 @@ class CoxModel(Shown):
                 n_failed += 1
                 continue
             sets = risk_sets(seen.duration[rows], seen.event[rows], entry, weights, seen.stratum[rows], self.ties)
+            evaluated = partial(evaluate, sets, x, weights)
             try:
-                estimates.append(maximise(sets, x, weights, fit.names, None, start=fit.beta)[0] / fit.scale)
+                estimates.append(maximise(evaluated, None, fit.names, start=fit.beta)[0] / fit.scale)
             except InputError:
                 n_failed += 1
         if len(estimates) < 2:
@@ -319,7 +331,10 @@ class CoxModel(Shown):
         title = f"Cox model ({self.ties.capitalize()} ties): {self.n} patients, {self.n_events} events"
         columns = ["term", "hazard_ratio", "lower", "upper", "coef", "std_err", "z", "p_value"]
         notes = [f"lower and upper: {100 * self.conf_level:g}% limits of the hazard ratio."]
-        notes.append(f"Concordance {self.concordance:.3f}; log likelihood {self.log_likelihood:.2f}.")
+        notes.append(
+            f"Concordance {self.concordance:.3f} (standard error {self.concordance_std_err:.3f}); "
+            f"log likelihood {self.log_likelihood:.2f}."
+        )
         if self.not_estimated:
             named = ", ".join(self.not_estimated)
             notes.append(f"Without an estimate, constant or a combination of the terms before: {named}.")
@@ -414,12 +429,16 @@ def cox(
         center, scale, x = center[kept], scale[kept], np.ascontiguousarray(x[:, kept])
         null = evaluate(sets, x, mass, np.zeros(x.shape[1]))
     names = [name for name, estimated in zip(built.names, kept) if estimated]
-    beta, at = maximise(sets, x, mass, names, null)
+    beta, at = maximise(partial(evaluate, sets, x, mass), null, names)
     naive = np.linalg.inv(at.information)
     covariance = sandwich(sets, x, mass, at, naive, seen.cluster) if robust or cluster is not None else naive
+
+    def errors(variance):
+        return np.sqrt(np.diag(variance)) / scale
+
     fit = _Fit(seen, built, kept, x, center, scale, mass, sets, at, beta, covariance, listed(strata))
     return CoxModel(
-        table=_table(built.names, kept, beta / scale, covariance, naive, scale, z_limit),
+        table=coefficients(built.names, kept, beta / scale, errors(covariance), errors(naive), z_limit),
         covariance=covariance / np.outer(scale, scale),
         log_likelihood=at.log_likelihood,
         null_log_likelihood=null.log_likelihood,
@@ -432,25 +451,6 @@ def cox(
         conf_level=conf_level,
         _fit=fit,
     )
-
-
-def _table(names, kept, coef, covariance, naive, scale, z_limit) -> pd.DataFrame:
-    std_err, naive_std_err = np.sqrt(np.diag(covariance)) / scale, np.sqrt(np.diag(naive)) / scale
-    z, width = coef / std_err, z_limit * std_err
-    estimated = {
-        "coef": coef,
-        "hazard_ratio": np.exp(coef),
-        "std_err": std_err,
-        "naive_std_err": naive_std_err,
-        "lower": np.exp(coef - width),
-        "upper": np.exp(coef + width),
-        "z": z,
-        "p_value": 2 * ndtr(-np.abs(z)),
-    }
-    table = pd.DataFrame(np.nan, index=range(len(names)), columns=list(estimated))
-    table.loc[kept, :] = np.column_stack(list(estimated.values()))
-    table.insert(0, "term", names)
-    return table
 
 
 def _in_a_terminal() -> bool:

@@ -2,22 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
 
 from paillasse.errors import InputError, did_you_mean
 from paillasse.survival import _subdistribution as subdistribution
-from paillasse.survival._cox_fit import estimable, standardise
+from paillasse.survival._cox_fit import coefficients, estimable, maximise, standardise
 from paillasse.survival._design import Design, design, parsed
 from paillasse.survival._input import half_width, outcome_by_cause
-from paillasse.survival._subdistribution import Evaluation, RiskSets
 from paillasse.tables import Shown, View, rows_left_out
 
 TIES = {"finegray": "efron", "crr": "breslow"}  # each variance's ties where none are asked for
-MOST_STEPS = 40
-COLUMNS = ("coef", "hazard_ratio", "std_err", "naive_std_err", "lower", "upper", "z", "p_value")
 
 
 @dataclass(frozen=True)
@@ -202,7 +199,7 @@ def fine_gray(
         center, scale, x = center[kept], scale[kept], np.ascontiguousarray(x[:, kept])
         null = subdistribution.evaluate(sets, x, np.zeros(x.shape[1]))
     names = [name for name, estimated in zip(built.names, kept) if estimated]
-    beta, at = _maximise(sets, x, null, names)
+    beta, at = maximise(partial(subdistribution.evaluate, sets, x), null, names)
     residuals = subdistribution.score_residuals(sets, x, at)
     if variance == "crr":
         residuals += subdistribution.censoring_residuals(sets, censored, x, at)
@@ -210,7 +207,7 @@ def fine_gray(
     covariance = naive @ (residuals.T @ residuals) @ naive / np.outer(scale, scale)
     errors = np.sqrt(np.diag(covariance)), np.sqrt(np.diag(naive)) / scale
     return FineGrayModel(
-        table=_table(built.names, kept, beta / scale, *errors, z_limit),
+        table=coefficients(built.names, kept, beta / scale, *errors, z_limit),
         covariance=covariance,
         log_likelihood=at.log_likelihood,
         null_log_likelihood=null.log_likelihood,
@@ -225,45 +222,4 @@ def fine_gray(
         variance=variance,
         conf_level=conf_level,
         _fit=_Fit(built, kept, center, beta / scale, sets.time, at.a[0], seen.duration.max()),
-    )
-
-
-def _maximise(sets: RiskSets, x: np.ndarray, null: Evaluation, names: list[str]) -> tuple[np.ndarray, Evaluation]:
-    """Newton's method with step halving, to the last digits that doubles hold."""
-    beta, at = np.zeros(x.shape[1]), null
-    step = beta
-    for _ in range(MOST_STEPS):
-        try:
-            step = np.linalg.solve(at.information, at.gradient)
-        except np.linalg.LinAlgError:
-            break
-        largest = np.abs(step).max()
-        if not np.isfinite(largest):
-            break
-        ahead = subdistribution.evaluate(sets, x, beta + step)
-        # A step that gains nothing is halved, unless all that is left is rounding.
-        while largest > 1e-7 and not ahead.log_likelihood >= at.log_likelihood - 1e-12 * abs(at.log_likelihood):
-            step, largest = step / 2, largest / 2
-            ahead = subdistribution.evaluate(sets, x, beta + step)
-        if largest > 0.1 and ahead.log_likelihood - at.log_likelihood < 1e-7:
-            break  # a long step, in standard deviations of the covariate, that gains nothing: the likelihood is flat
-        beta, at = beta + step, ahead
-        if largest < 1e-8:  # the next step would be of its square
-            return beta, at
-    worst = names[int(np.argmax(np.abs(step)))]
-    raise InputError(
-        f"The coefficient of term {worst!r} has no finite estimate: it grows without end, most often because the term "
-        "separates rows with events of the cause from rows without. Leave it out or join its categories."
-    )
-
-
-def _table(names, kept, coef, std_err, naive_std_err, z_limit) -> pd.DataFrame:
-    z, width = coef / std_err, z_limit * std_err
-    with np.errstate(over="ignore"):  # a ratio of a covariate of a tiny unit may well be infinite
-        ratios = {"hazard_ratio": np.exp(coef), "lower": np.exp(coef - width), "upper": np.exp(coef + width)}
-    errors = {"std_err": std_err, "naive_std_err": naive_std_err}
-    columns = {"coef": coef, **ratios, **errors, "z": z, "p_value": 2 * ndtr(-np.abs(z))}
-    estimated = [name for name, has in zip(names, kept) if has]
-    return (
-        pd.DataFrame(columns, index=estimated, columns=list(COLUMNS)).reindex(names).rename_axis("term").reset_index()
     )
