@@ -229,10 +229,10 @@ def test_concordance_agrees_with_coxph(fitted, case):
 def test_proportional_hazards_test_agrees_with_cox_zph(fitted, case, transform):
     expected = R["cox"][case][f"ph_{transform}"]
     table = fitted[case].proportional_hazards(transform)
-    close(table["statistic"], expected["statistic"], rtol=1e-8)
+    close(table["statistic"], expected["statistic"])
     close(table["p_value"], expected["p_value"], rtol=1e-7)
     assert table["df"].tolist() == expected["df"]
-    close(fitted[case].proportional_hazards(transform, terms=False)["statistic"], expected["by_coefficient"], rtol=1e-8)
+    close(fitted[case].proportional_hazards(transform, terms=False)["statistic"], expected["by_coefficient"])
 
 
 @pytest.mark.parametrize("case", R["baseline"])
@@ -294,8 +294,8 @@ def test_tests_of_terms_agree_with_drop1():
 
 def test_splines_and_interactions_agree_with_coxph():
     model, expected = cox(lung(), "time", "died", "bs(age, df=4) + sex * `ph.ecog`"), R["spline"]
-    close(model.table["coef"], expected["coef"], rtol=1e-8)
-    close(model.table["std_err"], expected["std_err"], rtol=1e-8)
+    close(model.table["coef"], expected["coef"])
+    close(model.table["std_err"], expected["std_err"])
     close([model.null_log_likelihood, model.log_likelihood], expected["log_likelihood"])
 
 
