@@ -29,8 +29,9 @@ def cell(source, count, *outputs, tags=()):
 
 
 @pytest.fixture
-def prove(pytester):
+def prove(pytester, monkeypatch):
     """Write one notebook of these cells and prove it; extra arguments go to pytest."""
+    monkeypatch.delenv("CI", raising=False)  # under it pytest says everything twice
 
     def run(*cells, arguments=(), name="study.ipynb"):
         (pytester.path / name).write_text(nbformat_text(cells), encoding="utf-8")
