@@ -70,10 +70,10 @@ def maximise(
     at = null if start is None else evaluate(beta)
     step = np.zeros_like(beta)
     for _ in range(MOST_STEPS):
-        ahead = _newton_step(at)
-        if ahead is None:
+        newton = _newton_step(at)
+        if newton is None:
             break
-        step, largest = ahead, np.abs(ahead).max()
+        step, largest = newton, np.abs(newton).max()
         if largest < 1e-9:  # in standard deviations of the covariate; what is left after it is of its square
             return beta + step, at
         ahead = evaluate(beta + step)
