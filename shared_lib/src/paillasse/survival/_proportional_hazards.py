@@ -30,7 +30,8 @@ def transformed(transform: str, seen: Outcome, sets: RiskSets) -> np.ndarray:
             raise InputError("transform='log' needs event times above 0; take another transform.")
         return np.log(sets.time)
     if transform == "rank":
-        ranks = pd.Series(seen.duration).rank().to_numpy()[sets.event]  # among all rows, the censored too, as R ranks them
+        # Among all rows, the censored too, as R ranks them.
+        ranks = pd.Series(seen.duration).rank().to_numpy()[sets.event]
         return np.bincount(sets.place, ranks, sets.size) / np.bincount(sets.place, minlength=sets.size)
     pooled = counts(seen.duration, seen.event, seen.entry)
     before = np.append(1.0, product_limit(pooled))[np.searchsorted(pooled.time, sets.time, side="left")]
