@@ -8,14 +8,17 @@ import numpy as np
 def are_whole(values: np.ndarray) -> bool:
     """Whether all are whole numbers from 0 to a million, as days are: then tables take the place of sorting."""
     return (
-        len(values) > 0 and values.min() >= 0 and values.max() < 1e6 and bool((values.astype(np.int32) == values).all())
+        len(values) > 0
+        and values.min() >= 0
+        and values.max() < 1e6
+        and bool((values.astype(np.int32, copy=False) == values).all())
     )
 
 
 def distinct_times(values: np.ndarray) -> np.ndarray:
     """The distinct values, sorted."""
     if are_whole(values):
-        return np.flatnonzero(np.bincount(values.astype(np.int32))).astype(float)
+        return np.flatnonzero(np.bincount(values.astype(np.int32, copy=False))).astype(float)
     return np.unique(values)
 
 
@@ -44,7 +47,7 @@ class TimeAxis:
         """The place of values that are all among the distinct times."""
         if self._table is None:
             return np.searchsorted(self.distinct, values)
-        return self._table[values.astype(np.int32)]
+        return self._table[values.astype(np.int32, copy=False)]
 
 
 @dataclass(frozen=True)
@@ -70,15 +73,21 @@ def counts_by_group(duration, event, group, size, entry=None, weights=None) -> l
 
     `group` holds the rows' codes; it is not looked at where there is one group.
     """
-    time = distinct_times(duration)
+    days = duration.astype(np.int32) if are_whole(duration) else duration  # once, not in every step
+    time = distinct_times(days)
     axis, length = TimeAxis(time), len(time)
-    place = axis.place(duration)
+    key = axis.place(
+        days
+    )  # group, time and event in one number, made in place: a pass over memory costs as a count does
+    key *= 2
+    key += event
     late = None if entry is None else axis.up_to(entry)
     if size > 1:
         code = group.astype(np.intp)
-        place = place + code * length
         late = None if late is None else late + code * (length + 1)
-    exits = np.bincount(2 * place + event, weights, 2 * length * size).reshape(size, length, 2).astype(float)
+        code *= 2 * length
+        key += code
+    exits = np.bincount(key, weights, 2 * length * size).reshape(size, length, 2).astype(float)
     died, leave = exits[:, :, 1], exits.sum(axis=2)
     n_risk = np.cumsum(leave[:, ::-1], axis=1)[:, ::-1]
     if late is not None:
