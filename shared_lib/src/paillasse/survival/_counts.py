@@ -18,7 +18,9 @@ def are_whole(values: np.ndarray) -> bool:
 def distinct_times(values: np.ndarray) -> np.ndarray:
     """The distinct values, sorted."""
     if are_whole(values):
-        return np.flatnonzero(np.bincount(values.astype(np.int32, copy=False))).astype(float)
+        seen = np.zeros(int(values.max()) + 1, dtype=bool)
+        seen[values.astype(np.int32, copy=False)] = True
+        return np.flatnonzero(seen).astype(float)
     return np.unique(values)
 
 
@@ -83,10 +85,10 @@ def counts_by_group(duration, event, group, size, entry=None, weights=None) -> l
     key += event
     late = None if entry is None else axis.up_to(entry)
     if size > 1:
-        code = group.astype(np.intp)
-        late = None if late is None else late + code * (length + 1)
-        code *= 2 * length
-        key += code
+        narrow = np.int32 if 2 * length * size < 2**31 else np.int64  # half the memory where it is enough
+        code = group.astype(narrow, copy=False)
+        late = None if late is None else late + code * narrow(length + 1)
+        key += code * narrow(2 * length)
     exits = np.bincount(key, weights, 2 * length * size).reshape(size, length, 2).astype(float)
     died, leave = exits[:, :, 1], exits.sum(axis=2)
     n_risk = np.cumsum(leave[:, ::-1], axis=1)[:, ::-1]

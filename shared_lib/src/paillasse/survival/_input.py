@@ -153,6 +153,8 @@ def _ties_mended(times: np.ndarray, late: np.ndarray | None) -> tuple[np.ndarray
 
 
 def _indicator(data: pd.DataFrame, name: str, rows: np.ndarray) -> np.ndarray:
+    if data[name].dtype == bool:
+        return data[name].to_numpy()
     values = data[name].to_numpy(dtype=float) if pd.api.types.is_bool_dtype(data[name]) else numbers(data, name, rows)
     other = (values != 0) & (values != 1)
     hint = f"; make one, e.g. data.assign(event=data[{name!r}] == code)"
