@@ -8,7 +8,7 @@ from paillasse.figures._step_curves import Curve, Group, step_curves
 from paillasse.figures.style import COLOURS, DASHES
 
 
-def survival_curves(table: pd.DataFrame, time_unit: str = "", title: str = "", conf_level: float = 0.95) -> go.Figure:
+def survival_curves(table: pd.DataFrame, time_unit: str = "", title: str = "") -> go.Figure:
     """Draw survival curves as steps, with confidence bands and the numbers at risk below.
 
     Parameters
@@ -19,8 +19,6 @@ def survival_curves(table: pd.DataFrame, time_unit: str = "", title: str = "", c
         Unit of the times, for the axis.
     title : str
         Title of the figure.
-    conf_level : float
-        Level of the band, for the text shown on hovering.
 
     Returns
     -------

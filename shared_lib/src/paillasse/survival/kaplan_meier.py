@@ -96,7 +96,7 @@ class KaplanMeier(Shown):
         from paillasse.figures import survival_curves
 
         table = self.table.assign(time=self.table["time"] / divide_time_by)
-        return survival_curves(table, time_unit=time_unit, title=title, conf_level=self.conf_level)
+        return survival_curves(table, time_unit=time_unit, title=title)
 
     def view(self) -> View:
         size = self.table.groupby("group", sort=False, observed=True)
