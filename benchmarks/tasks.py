@@ -91,7 +91,7 @@ def lifelines_km(data):
     from lifelines import KaplanMeierFitter
 
     def run():
-        for _, group in data.groupby("stage", observed=True):
+        for _, group in data.groupby("stage", observed=True)[["duration", "event"]]:  # else all columns are copied
             KaplanMeierFitter().fit(group["duration"], group["event"])
 
     return run
@@ -162,7 +162,7 @@ def sksurv_km(data):
     from sksurv.nonparametric import kaplan_meier_estimator
 
     def run():
-        for _, group in data.groupby("stage", observed=True):
+        for _, group in data.groupby("stage", observed=True)[["duration", "event"]]:  # else all columns are copied
             kaplan_meier_estimator(group["event"].astype(bool), group["duration"], conf_type="log-log")
 
     return run

@@ -32,6 +32,35 @@ def test_a_negative_duration_is_refused_by_row_number_and_not_by_value(data):
     assert "123" not in str(refusal.value)
 
 
+def test_row_numbers_are_those_of_the_data_where_rows_were_left_out(data):
+    data.loc[0, "time"], data.loc[3, "time"] = np.nan, -1
+    with pytest.raises(InputError, match=r"1 of 7 rows \(row numbers from 0: 3\)"):
+        kaplan_meier(data, "time", "event")
+
+
+@pytest.mark.parametrize("kind", [bool, int, "int8", float, "boolean", "Int64", "Float64"])
+@pytest.mark.parametrize("missing", [False, True])
+def test_an_event_may_be_of_any_kind_of_number(data, kind, missing):
+    data["event"] = data["event"].astype(kind)
+    data.loc[1, "age"] = np.nan if missing else data.loc[1, "age"]
+    assert cox(data, "time", "event", "age").n_events == 5
+
+
+def test_an_event_that_is_neither_0_nor_1_is_refused_by_row_number_and_not_by_value(data):
+    data.loc[4, "event"] = 77
+    for kind in (int, float, "Int64"):
+        with pytest.raises(InputError, match=r"1 of 8 rows \(row numbers from 0: 4\)") as refusal:
+            kaplan_meier(data.astype({"event": kind}), "time", "event")
+        assert "77" not in str(refusal.value)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_weighted_curve_that_reaches_0_warns_of_nothing(data):
+    curve = kaplan_meier(data.assign(event=1, w=0.5), "time", "event", weights="w").table
+    assert curve["survival"].iloc[-1] == 0
+    assert curve["std_err"].isna().tolist() == [False] * 7 + [True]
+
+
 def test_an_infinite_duration_is_refused(data):
     data.loc[2, "time"] = np.inf
     with pytest.raises(InputError, match="'time' holds infinite values"):
@@ -206,3 +235,9 @@ def test_a_single_category_is_one_group(data):
 def test_a_term_that_is_constant_within_strata_has_no_estimate_and_is_named(data):
     model = cox(data, "time", "event", "age + arm", strata="arm")
     assert model.not_estimated == ["arm[T.b]"]
+
+
+def test_groups_that_never_meet_in_a_stratum_cannot_be_compared():
+    data = pd.DataFrame({"t": range(1, 13), "e": 1, "g": list("abcd") * 3, "s": [0, 0, 1, 1] * 3})
+    with pytest.raises(InputError, match="'g' never meet others in any stratum"):
+        logrank(data, "t", "e", by="g", strata="s")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,6 +44,25 @@ def test_the_unit_of_time_scales_the_restricted_mean_and_nothing_else(data, unit
     same(rmst(data, "time", "event", tau).table["rmst"] * unit, rmst(other, "time", "event", tau * unit).table["rmst"])
     same(kaplan_meier(data, "time", "event").table["survival"], kaplan_meier(other, "time", "event").table["survival"])
     same(cox(data, "time", "event", "x").table["coef"], cox(other, "time", "event", "x").table["coef"], rtol=1e-7)
+
+
+@pytest.mark.parametrize("days", [1, 1 / 7])  # whole and fractional times are counted in two ways
+@pytest.mark.parametrize("columns", [{}, {"entry": "late"}, {"weights": "w"}])
+def test_rows_counted_in_blocks_are_all_counted(monkeypatch, days, columns):
+    random = np.random.default_rng(8)
+    data = pd.DataFrame({"time": 2.0 * random.integers(1, 9, 500), "event": random.random(500) < 0.5})
+    data["late"], data["w"] = random.integers(0, 2, 500) * days, random.integers(1, 4, 500)
+    data["time"] *= days
+    data["arm"] = pd.Categorical(np.repeat(["a", "b", "c"], [300, 199, 1]))
+    at_once = kaplan_meier(data, "time", "event", by="arm", **columns).table
+    monkeypatch.setattr("paillasse.survival._counts.BLOCK", 64)
+    pd.testing.assert_frame_equal(kaplan_meier(data, "time", "event", by="arm", **columns).table, at_once)
+    mass = data[columns["weights"]] if "weights" in columns else pd.Series(1, data.index)
+    for row in at_once.itertuples():
+        here = data["arm"] == row.group
+        entered = data["late"] < row.time if "entry" in columns else True
+        assert row.n_risk == mass[here & (data["time"] >= row.time) & entered].sum()
+        assert row.n_event == mass[here & (data["time"] == row.time) & data["event"]].sum()
 
 
 @given(cohorts())

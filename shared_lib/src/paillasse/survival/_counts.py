@@ -1,25 +1,32 @@
 """The one core of the non-parametric estimators: who is at risk, and who has an event, at each distinct time."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+BLOCK = 2**15  # rows looked at together, so that what is made of them stays in the processor's cache
+
+
+def blocks(n: int, least: int = 0) -> Iterator[slice]:
+    """The rows from 0 to `n` in blocks of at least `least`: new memory for all rows costs more than the counting."""
+    size = max(BLOCK, least)
+    return (slice(start, start + size) for start in range(0, n, size))
+
 
 def are_whole(values: np.ndarray) -> bool:
     """Whether all are whole numbers from 0 to a million, as days are: then tables take the place of sorting."""
-    return (
-        len(values) > 0
-        and values.min() >= 0
-        and values.max() < 1e6
-        and bool((values.astype(np.int32, copy=False) == values).all())
-    )
+    if not len(values) or values.min() < 0 or not values.max() < 1e6:
+        return False
+    return all((values[rows].astype(np.int32) == values[rows]).all() for rows in blocks(len(values)))
 
 
 def distinct_times(values: np.ndarray) -> np.ndarray:
     """The distinct values, sorted."""
     if are_whole(values):
         seen = np.zeros(int(values.max()) + 1, dtype=bool)
-        seen[values.astype(np.int32, copy=False)] = True
+        for rows in blocks(len(values)):
+            seen[values[rows].astype(np.intp)] = True
         return np.flatnonzero(seen).astype(float)
     return np.unique(values)
 
@@ -49,7 +56,7 @@ class TimeAxis:
         """The place of values that are all among the distinct times."""
         if self._table is None:
             return np.searchsorted(self.distinct, values)
-        return self._table[values.astype(np.int32, copy=False)]
+        return self._table[values.astype(np.intp)]
 
 
 @dataclass(frozen=True)
@@ -75,25 +82,23 @@ def counts_by_group(duration, event, group, size, entry=None, weights=None) -> l
 
     `group` holds the rows' codes; it is not looked at where there is one group.
     """
-    days = duration.astype(np.int32) if are_whole(duration) else duration  # once, not in every step
-    time = distinct_times(days)
+    # Where the days are few beside the rows, all days are counted and those without a row left out at the end: quicker
+    # than to find the distinct days first.
+    every_day = are_whole(duration) and (duration.max() + 1) * size <= len(duration)
+    time = np.arange(duration.max() + 1) if every_day else distinct_times(duration)
     axis, length = TimeAxis(time), len(time)
-    key = axis.place(
-        days
-    )  # group, time and event in one number, made in place: a pass over memory costs as a count does
-    key *= 2
-    key += event
-    late = None if entry is None else axis.up_to(entry)
-    if size > 1:
-        narrow = np.int32 if 2 * length * size < 2**31 else np.int64  # half the memory where it is enough
-        code = group.astype(narrow, copy=False)
-        late = None if late is None else late + code * narrow(length + 1)
-        key += code * narrow(2 * length)
-    exits = np.bincount(key, weights, 2 * length * size).reshape(size, length, 2).astype(float)
+    exits, waiting = np.zeros(2 * length * size), np.zeros((length + 1) * size)
+    for rows in blocks(len(duration), least=len(exits)):
+        mass = None if weights is None else weights[rows]
+        code = group[rows].astype(np.intp) if size > 1 else 0
+        place = duration[rows].astype(np.intp) if every_day else axis.place(duration[rows])
+        exits += np.bincount((code * length + place) * 2 + event[rows], mass, len(exits))
+        if entry is not None:
+            waiting += np.bincount(code * (length + 1) + axis.up_to(entry[rows]), mass, len(waiting))
+    exits = exits.reshape(size, length, 2)
     died, leave = exits[:, :, 1], exits.sum(axis=2)
+    # at risk at time[k]: duration >= time[k], but not entry >= time[k]
     n_risk = np.cumsum(leave[:, ::-1], axis=1)[:, ::-1]
-    if late is not None:
-        # not yet entered at time[k]: entry >= time[k]
-        waiting = np.bincount(late, weights, (length + 1) * size).reshape(size, length + 1)
-        n_risk = n_risk - np.cumsum(waiting[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    return [Counts(time, n_risk[code], died[code], exits[code, :, 0]) for code in range(size)]
+    n_risk = n_risk - np.cumsum(waiting.reshape(size, length + 1)[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    had = leave.any(axis=0)
+    return [Counts(time[had], n_risk[code, had], died[code, had], exits[code, had, 0]) for code in range(size)]

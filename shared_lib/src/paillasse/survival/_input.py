@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from paillasse.errors import InputError
-from paillasse.survival._counts import are_whole
+from paillasse.survival._counts import are_whole, blocks
 from paillasse.tables import need_columns
 
 Columns = str | Sequence[str]
@@ -19,7 +19,8 @@ ALL = "all"  # the label of the only group where no grouping was asked for
 class Outcome:
     """The checked outcome of the rows that are complete.
 
-    `rows` are the positions in the caller's data, `group` and `stratum` codes into `labels` and the strata's order.
+    `positions` are those in the caller's data, None where no row was left out; `group` and `stratum` are codes into
+    `labels` and the strata's order.
     """
 
     duration: np.ndarray
@@ -31,12 +32,17 @@ class Outcome:
     stratum: np.ndarray
     strata_labels: list
     cluster: np.ndarray | None
-    rows: np.ndarray
+    positions: np.ndarray | None
     n_dropped: int
 
     @property
     def n(self) -> int:
         return len(self.duration)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The rows' positions in the caller's data."""
+        return np.arange(self.n) if self.positions is None else self.positions
 
 
 def outcome(
@@ -57,16 +63,10 @@ def outcome(
     need_columns(data, used)
     if not len(data):
         raise InputError("The data have no rows.")
-    data_rows = len(data)
-    complete_rows = np.ones(data_rows, bool)
-    for name in used:
-        complete_rows &= data[name].notna().to_numpy()
-    rows = np.flatnonzero(complete_rows)
-    if not len(rows):
-        empty = [name for name in used if data[name].isna().all()]
-        where = f"column {empty[0]!r} holds no value" if empty else f"none is complete in {', '.join(used)}"
-        raise InputError(f"No row is left after leaving out missing values: {where}.")
-    kept = data if len(rows) == data_rows else data[used].iloc[rows]
+    rows = _complete(data, used)
+    kept = data
+    if rows is not None:  # a column at a time: a selection of the frame would copy all its rows first
+        kept = pd.DataFrame({name: data[name].array.take(rows) for name in used}, copy=False)
     times = numbers(kept, duration, rows)
     refuse(times < 0, f"Column {duration!r} holds negative durations", rows)
     late = None if entry is None else numbers(kept, entry, rows)
@@ -88,9 +88,22 @@ def outcome(
         stratum=stratum,
         strata_labels=strata_labels,
         cluster=coded(kept, cluster)[0] if cluster else None,
-        rows=rows,
-        n_dropped=data_rows - len(rows),
+        positions=rows,
+        n_dropped=len(data) - len(kept),
     )
+
+
+def _complete(data: pd.DataFrame, used: list[str]) -> np.ndarray | None:
+    """The positions of the rows without a missing value; None where that is all rows."""
+    missing = [lacking for name in used if (lacking := data[name].isna().to_numpy()).any()]
+    if not missing:
+        return None
+    rows = np.flatnonzero(~np.logical_or.reduce(missing))
+    if not len(rows):
+        empty = [name for name in used if data[name].isna().all()]
+        where = f"column {empty[0]!r} holds no value" if empty else f"none is complete in {', '.join(used)}"
+        raise InputError(f"No row is left after leaving out missing values: {where}.")
+    return rows
 
 
 def outcome_by_cause(data: pd.DataFrame, duration: str, event: str, **columns) -> tuple[Outcome, np.ndarray]:
@@ -112,8 +125,8 @@ def outcome_by_cause(data: pd.DataFrame, duration: str, event: str, **columns) -
     return seen, codes[seen.rows].astype(int)
 
 
-def numbers(data: pd.DataFrame, name: str, rows: np.ndarray) -> np.ndarray:
-    """A column as finite floats."""
+def numbers(data: pd.DataFrame, name: str, rows: np.ndarray | None) -> np.ndarray:
+    """A column as finite floats; `rows` as for :func:`refuse`."""
     if not pd.api.types.is_numeric_dtype(data[name]):
         raise InputError(f"Column {name!r} must hold numbers; it is of type {data[name].dtype}.")
     values = data[name].to_numpy(dtype=float)
@@ -121,12 +134,12 @@ def numbers(data: pd.DataFrame, name: str, rows: np.ndarray) -> np.ndarray:
     return values
 
 
-def refuse(wrong: np.ndarray, what: str, rows: np.ndarray) -> None:
-    """Raise with the row numbers (positions from 0) where `wrong` holds."""
+def refuse(wrong: np.ndarray, what: str, rows: np.ndarray | None) -> None:
+    """Raise with the row numbers where `wrong` holds: among `rows`, positions from 0, where some rows were left out."""
     if wrong.any():
-        places = rows[wrong]
+        places = np.flatnonzero(wrong) if rows is None else rows[wrong]
         listed = ", ".join(str(place) for place in places[:5]) + (", …" if len(places) > 5 else "")
-        raise InputError(f"{what}: {len(places)} of {len(rows)} rows (row numbers from 0: {listed}).")
+        raise InputError(f"{what}: {len(places)} of {len(wrong)} rows (row numbers from 0: {listed}).")
 
 
 def half_width(conf_level: float) -> float:
@@ -152,14 +165,15 @@ def _ties_mended(times: np.ndarray, late: np.ndarray | None) -> tuple[np.ndarray
     return snapped(times), None if late is None else snapped(late)
 
 
-def _indicator(data: pd.DataFrame, name: str, rows: np.ndarray) -> np.ndarray:
-    if data[name].dtype == bool:
-        return data[name].to_numpy()
-    values = data[name].to_numpy(dtype=float) if pd.api.types.is_bool_dtype(data[name]) else numbers(data, name, rows)
-    other = (values != 0) & (values != 1)
+def _indicator(data: pd.DataFrame, name: str, rows: np.ndarray | None) -> np.ndarray:
+    if pd.api.types.is_bool_dtype(data[name]):
+        return data[name].to_numpy(dtype=bool)
+    values = data[name].to_numpy() if data[name].dtype.kind in "iu" else numbers(data, name, rows)
+    event = values == 1
     hint = f"; make one, e.g. data.assign(event=data[{name!r}] == code)"
-    refuse(other, f"Column {name!r} (event) must be 1 or True for an event and 0 or False otherwise{hint}", rows)
-    return values == 1
+    told = f"Column {name!r} (event) must be 1 or True for an event and 0 or False otherwise{hint}"
+    refuse(values != event, told, rows)
+    return event
 
 
 def listed(columns: Columns | None) -> list[str]:
@@ -173,14 +187,24 @@ def coded(data: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, list]:
     if len(columns) == 1:
         values = data[columns[0]]
         if isinstance(values.dtype, pd.CategoricalDtype):  # a category that no row has makes no group
-            codes, labels = values.cat.codes.to_numpy().astype(np.int32), values.cat.categories.tolist()
-            if np.bincount(codes[codes >= 0], minlength=len(labels)).all():
-                return codes, labels
+            codes, labels = values.cat.codes.to_numpy(), values.cat.categories.tolist()
+            if _all_occur(codes, len(labels)):
+                return codes.astype(np.int32), labels
         codes, labels = pd.factorize(values, sort=True)
         return codes, labels.tolist()
     numbered = data.groupby(columns, sort=True, observed=True).ngroup().to_numpy()
     first = np.unique(numbered, return_index=True)[1]
     return numbered, [", ".join(map(str, row)) for row in data[columns].iloc[first].itertuples(index=False)]
+
+
+def _all_occur(codes: np.ndarray, size: int) -> bool:
+    """Whether each code from 0 to `size` - 1 is there; it mostly shows in the first rows."""
+    seen = np.zeros(size + 1, dtype=bool)  # one more for -1, a missing value
+    for rows in blocks(len(codes)):
+        seen[codes[rows].astype(np.intp)] = True
+        if seen[:size].all():
+            return True
+    return False
 
 
 def codes_among(data: pd.DataFrame, columns: list[str], labels: list) -> np.ndarray:

@@ -176,15 +176,17 @@ def kaplan_meier(
     every = counts_by_group(seen.duration, seen.event, seen.group, len(seen.labels), seen.entry, seen.weights)
     whole = seen.weights is None or not np.mod(seen.weights, 1).any()
     curves = []
-    for code, (label, at) in enumerate(zip(seen.labels, every)):
+    for code, at in enumerate(every):
         own = at.n_event + at.n_censor > 0  # times of other groups are left out
         at = Counts(at.time[own], at.n_risk[own], at.n_event[own], at.n_censor[own])
         variance = _greenwood(at) if whole else _jackknife_variance(at, seen, seen.group == code)
-        curves.append(_curve(label, at, np.sqrt(variance), conf_type, z))
+        curves.append(_curve(at, np.sqrt(variance), conf_type, z))
+    table = pd.concat(curves, ignore_index=True)
+    table.insert(0, "group", pd.Series(seen.labels).repeat([len(curve) for curve in curves]).array)
     return KaplanMeier(
-        table=pd.concat(curves, ignore_index=True),
+        table=table,
         n=seen.n,
-        n_events=int(seen.event.sum()),
+        n_events=np.count_nonzero(seen.event),
         n_dropped=seen.n_dropped,
         conf_level=conf_level,
         conf_type=conf_type,
@@ -198,7 +200,7 @@ def product_limit(at: Counts) -> np.ndarray:
     return np.cumprod(1 - hazard)
 
 
-def _curve(label, at: Counts, relative: np.ndarray, conf_type: str, z: float) -> pd.DataFrame:
+def _curve(at: Counts, relative: np.ndarray, conf_type: str, z: float) -> pd.DataFrame:
     """One group's lines of the table; `relative` is the standard error of log S."""
     survival = product_limit(at)
     lower, upper = _limits(survival, relative, conf_type, z)
@@ -206,7 +208,7 @@ def _curve(label, at: Counts, relative: np.ndarray, conf_type: str, z: float) ->
         std_err = np.where(survival > 0, survival * relative, np.nan)
     columns = {"time": at.time, "n_risk": at.n_risk, "n_event": at.n_event, "n_censor": at.n_censor}
     columns |= {"survival": survival, "std_err": std_err, "lower": lower, "upper": upper}
-    return pd.DataFrame({"group": pd.Series([label] * len(at.time)), **columns})
+    return pd.DataFrame(columns)
 
 
 def _greenwood(at: Counts) -> np.ndarray:
@@ -216,15 +218,15 @@ def _greenwood(at: Counts) -> np.ndarray:
     return np.cumsum(steps)
 
 
+@np.errstate(divide="ignore", invalid="ignore")  # where all at risk have the event S is 0, and no error is told
 def _jackknife_variance(at: Counts, seen: Outcome, rows: np.ndarray) -> np.ndarray:
     """Infinitesimal jackknife variance of log S at each distinct time: the sum of squared weighted influences.
 
     The influence of row i on −log S(t) is A(T_i) [event by t] − B(min(T_i, t)) + B(min(E_i, t)), where
     A = 1/(n − d) at its time and B = Σ d / (n (n − d)); a row still at risk at t adds (B(t) − B(E_i))².
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        jump = 1 / (at.n_risk - at.n_event)
-        spent = np.cumsum(np.where(at.n_event > 0, at.n_event / at.n_risk * jump, 0.0))
+    jump = 1 / (at.n_risk - at.n_event)
+    spent = np.cumsum(np.where(at.n_event > 0, at.n_event / at.n_risk * jump, 0.0))
     duration, event, weights = seen.duration[rows], seen.event[rows], seen.weights[rows]
     leave = np.searchsorted(at.time, duration)
     enter = np.zeros_like(leave) if seen.entry is None else np.searchsorted(at.time, seen.entry[rows], side="right")

@@ -111,7 +111,7 @@ def logrank(
     if not seen.event.any():
         raise InputError(f"There is no event in column {event!r}, so the groups cannot be compared.")
     k = len(seen.labels)
-    observed, expected, variance = np.zeros(k), np.zeros(k), np.zeros((k, k))
+    n, observed, expected, variance = np.zeros(k, dtype=int), np.zeros(k), np.zeros(k), np.zeros((k, k))
     for stratum in range(seen.stratum.max() + 1):
         inside = seen.stratum == stratum if seen.stratum.any() else slice(None)
         late = None if entry is None else seen.entry[inside]
@@ -120,6 +120,7 @@ def logrank(
         pooled = Counts(groups[0].time, *sums)
         weight = np.append(1.0, product_limit(pooled)[:-1]) ** rho
         share = np.array([at.n_risk for at in groups]) / np.maximum(pooled.n_risk, 1)
+        n += [int(at.n_event.sum() + at.n_censor.sum()) for at in groups]
         observed += np.array([(weight * at.n_event).sum() for at in groups])
         expected += (weight * pooled.n_event * share).sum(axis=1)
         correction = (pooled.n_risk - pooled.n_event) / np.maximum(pooled.n_risk - 1, 1)
@@ -131,10 +132,14 @@ def logrank(
     df = len(told) - 1
     if df < 1:
         raise InputError(f"No event in column {event!r} happened while two groups were at risk.")
+    scale = np.sqrt(np.diag(among))
+    if np.linalg.matrix_rank(among / np.outer(scale, scale), tol=1e-10, hermitian=True) < df:
+        raise InputError(
+            f"Some groups of {by!r} never meet others in any stratum, so that they cannot be compared; "
+            "leave them out, or take fewer strata."
+        )
     statistic = float(difference @ np.linalg.solve(among, difference))
-    table = pd.DataFrame(
-        {"group": seen.labels, "n": np.bincount(seen.group, minlength=k), "observed": observed, "expected": expected}
-    )
+    table = pd.DataFrame({"group": seen.labels, "n": n, "observed": observed, "expected": expected})
     return LogRank(statistic, df, float(chdtrc(df, statistic)), table, seen.n_dropped, rho, variance)
 
 
