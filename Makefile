@@ -1,8 +1,9 @@
 # Every recipe is one line over a command that works without make too. `in_env.py` makes the environment where needed.
 PYTHON ?= python3
 RUN = "$(PYTHON)" in_env.py
+LOCK = --upgrade --universal --generate-hashes --no-header --python-version 3.11
 
-.PHONY: help setup demo lab test test-slow refresh reference bench-survival lint lock clean
+.PHONY: help setup demo lab test test-slow test-spark refresh reference bench-catalog bench-survival lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these recipes
@@ -20,9 +21,13 @@ lab:  ## open JupyterLab on the notebooks
 test:  ## test everything, the notebooks' stored outputs included (some minutes)
 	$(RUN) pytest -n auto --dist loadfile --nbval
 
-test-slow:  ## test in a real browser, and a whole generated project (some minutes more)
+test-slow:  ## test in a real browser, with an S3 server, and a whole generated project (some minutes more)
 	$(RUN) uv pip install --quiet --require-hashes -r tests/browser/requirements.lock
-	$(RUN) pytest -m "slow or browser" tests
+	$(RUN) pytest -m "(slow or browser) and not spark" tests
+
+test-spark:  ## test that the same expression runs on Spark (needs Java; downloads 400 MB)
+	$(RUN) uv pip install --quiet --require-hashes -r tests/integration/spark.lock
+	$(RUN) pytest -m spark tests/integration
 
 refresh:  ## execute the notebooks again and store their outputs (add ACCEPT=--accept to accept other numbers)
 	$(RUN) paillasse refresh $(ACCEPT)
@@ -32,6 +37,9 @@ reference:  ## ask R again for the answers that the tests compare with
 	Rscript tests/reference/competing_risks.R > tests/reference/competing_risks_r.json
 	Rscript tests/reference/discrimination.R > tests/reference/discrimination_r.json
 
+bench-catalog:  ## measure the catalogue beside plain DuckDB and pandas (some minutes)
+	$(RUN) python benchmarks/catalog.py
+
 bench-survival:  ## measure the survival engine beside lifelines, scikit-survival and R, where installed (half an hour)
 	$(RUN) python benchmarks/survival.py
 
@@ -40,7 +48,9 @@ lint:  ## check style and the arrows between the library's rooms
 	$(RUN) lint-imports
 
 lock:  ## resolve requirements.in and the library's requirements anew
-	$(RUN) uv pip compile --upgrade --universal --generate-hashes --no-header --python-version 3.11 shared_lib/pyproject.toml requirements.in -o requirements.lock
+	$(RUN) uv pip compile $(LOCK) shared_lib/pyproject.toml requirements.in -o requirements.lock
+	$(RUN) uv pip compile $(LOCK) -c requirements.lock tests/integration/spark.in -o tests/integration/spark.lock
+	$(RUN) uv pip compile $(LOCK) tests/integration/s3_server.in -o tests/integration/s3_server.lock
 
 clean:  ## remove the environment, the demo and all caches; asks git, so nothing tracked or new is lost
 	git clean -ffdX

@@ -53,21 +53,22 @@ def drawn(rows: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def main(folder: Path) -> None:
-    figure = drawn(pd.read_csv(folder / "survival.csv"))
-    (folder / "survival.plotly.json").write_text(figure.to_json(), encoding="utf-8")
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+def save(figure: go.Figure, folder: Path, name: str) -> None:
+    """Write a figure for plotly and, where there is a Chromium, as a picture."""
+    (folder / f"{name}.plotly.json").write_text(figure.to_json(), encoding="utf-8")
+    browser = next((found for each in BROWSERS if (found := shutil.which(each))), None)
     if browser is None:
-        print("No Chromium on this machine, so survival.png was not drawn; survival.plotly.json holds the figure.")
+        print(f"No Chromium on this machine, so {name}.png was not drawn; {name}.plotly.json holds the figure.")
         return
     with tempfile.TemporaryDirectory() as scratch:
         page = Path(scratch, "page.html")
         figure.write_html(page, include_plotlyjs=True, config={"displayModeBar": False})
         shot = [browser, "--headless", "--no-sandbox", "--hide-scrollbars", f"--user-data-dir={scratch}/profile"]
-        shot += [f"--window-size={WIDTH + 20},{HEIGHT + 20}", "--virtual-time-budget=10000"]
-        shot += [f"--screenshot={folder.resolve() / 'survival.png'}", page.as_uri()]
+        shot += [f"--window-size={figure.layout.width + 20},{figure.layout.height + 20}", "--virtual-time-budget=10000"]
+        shot += [f"--screenshot={folder.resolve() / name}.png", page.as_uri()]
         subprocess.run(shot, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    to = Path(sys.argv[1])
+    save(drawn(pd.read_csv(to / "survival.csv")), to, "survival")

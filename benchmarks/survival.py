@@ -188,7 +188,7 @@ def report(rows: list[dict]) -> str:
     """The Markdown page: floors, CPU seconds, memory, growth and the limit."""
     parts = [f"# `paillasse.survival` beside its peers\n\n{_machine()}\n"]
     parts.append("## Floors\n")
-    parts.append(_markdown(["n", "task", "what", "floor", "reached", ""], [list(f.values()) for f in floors(rows)]))
+    parts.append(markdown(["n", "task", "what", "floor", "reached", ""], [list(f.values()) for f in floors(rows)]))
     sizes = sorted({row["n"] for row in rows})
     at = {(row["n"], row["task"], row["package"]): row for row in rows}
     tasks = [task for task in TASKS if any(row["task"] == task for row in rows)]
@@ -201,7 +201,7 @@ def report(rows: list[dict]) -> str:
                 cells = [_cell(at.get((n, task, package), {}), name, digits) for package in packages]
                 if any(cells):
                     lines.append([TASKS[task], n, *cells])
-        parts.append(_markdown(["task", "n", *packages], lines))
+        parts.append(markdown(["task", "n", *packages], lines))
     parts.append("## Growth and the limit\n")
     parts.append(
         "*Growth* is the CPU seconds at the largest n over those at the n before it (n log n: about 11 to 12 for ten "
@@ -217,7 +217,7 @@ def report(rows: list[dict]) -> str:
             growth = f"{largest['seconds'] / before['seconds']:.1f}" if before.get("seconds") and len(sizes) > 1 else ""
             passes = f"{largest['seconds'] / once['seconds']:,.0f}"
             lines.append([TASKS[task], sizes[-1], growth, f"{once['seconds']:.2g} s {LIMIT[columns]}", passes])
-    parts.append(_markdown(["task", "n", "growth", "the limit", "passes"], lines))
+    parts.append(markdown(["task", "n", "growth", "the limit", "passes"], lines))
     return "\n".join(parts)
 
 
@@ -227,18 +227,22 @@ def _cell(row: dict, name: str, digits: int) -> str:
     return row.get("note", "") if row.get("state") in ("timeout", "failed", "skipped") else ""
 
 
-def _markdown(header: list[str], lines: list[list]) -> str:
+def markdown(header: list[str], lines: list[list]) -> str:
     texts = [[f"{cell:,}" if isinstance(cell, int) else str(cell).replace("|", "/") for cell in line] for line in lines]
     rows = ["| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *texts]]
     return "\n".join(rows) + "\n"
 
 
-def _machine() -> str:
-    """What was measured, where and with which versions."""
-    cpu = platform.processor() or platform.machine()
+def cpu() -> str:
+    """The processor's name."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
-        cpu = info.read_text().split("model name")[1].split("\n")[0].strip(" \t:")
+        return info.read_text().split("model name")[1].split("\n")[0].strip(" \t:")
+    return platform.processor() or platform.machine()
+
+
+def _machine() -> str:
+    """What was measured, where and with which versions."""
     names = ("numpy", "pandas", "lifelines", "scikit-survival", "comprisk")
     versions = [f"Python {platform.python_version()}"]
     for name in names:
@@ -249,7 +253,7 @@ def _machine() -> str:
     if shutil.which("Rscript"):
         code = 'cat(as.character(getRversion()), "with survival", as.character(packageVersion("survival")))'
         versions.append("R " + subprocess.run(["Rscript", "-e", code], capture_output=True, text=True).stdout.strip())
-    return f"{date.today().isoformat()}, one thread of an {cpu}; {', '.join(versions)}."
+    return f"{date.today().isoformat()}, one thread of an {cpu()}; {', '.join(versions)}."
 
 
 def main() -> None:

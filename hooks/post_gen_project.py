@@ -44,6 +44,7 @@ ALWAYS = [
     "data/README.md",
     "data/export.R",
     "data_catalog.yaml",
+    "docs/secure-data.md",
     "in_env.py",
     "requirements.in",
     "requirements.lock",
@@ -51,7 +52,7 @@ ALWAYS = [
     "shared_lib/README.md",
     "shared_lib/pyproject.toml",
 ]
-LIBRARY_SUFFIXES = {".css", ".html", ".j2", ".js", ".json", ".py", ".svg", ".typed"}
+LIBRARY_SUFFIXES = {".css", ".html", ".j2", ".js", ".json", ".py", ".sql", ".svg", ".typed"}
 
 
 def remove_leftovers() -> None:

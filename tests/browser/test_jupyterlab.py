@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from paillasse import open_catalog
+
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 HERE = ("localhost", "127.0.0.1")
@@ -107,3 +109,20 @@ def test_the_survival_notebook_runs_all_cells_and_shows_its_curves(lab, page, be
         page.get_by_role("button", name="No", exact=True).click()  # JupyterLab's offer of news
         page.wait_for_timeout(500)
         page.screenshot(path=str(Path(picture, "jupyterlab.png")))
+
+
+def test_the_catalogue_shown_in_a_cell_can_be_searched(lab, page, bench):
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None}
+    cell["source"] = "from paillasse import open_catalog\nopen_catalog()"
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+    notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    (bench / "notebooks" / "catalogue.ipynb").write_text(json.dumps(notebook))
+    page.goto(lab.replace("survival_analysis", "catalogue"))
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    rows, box = page.locator(".jp-OutputArea tbody tr:visible"), page.locator(".jp-OutputArea input[type=search]")
+    box.fill("claims lung")
+    assert [row.split()[0] for row in rows.all_inner_texts()] == ["snds_patients", "snds_drugs", "snds_stays"]
+    box.fill("")
+    assert rows.count() == len(open_catalog(bench / "data_catalog.yaml"))

@@ -46,7 +46,8 @@ def test_the_catalogue_has_the_checksum_of_the_file(name):
 
 def test_every_data_file_is_in_the_catalogue():
     files = {path.stem for path in (ROOT / "data").glob("*.csv")}
-    assert files == set(open_catalog(CATALOG)) == set(NAMES)
+    public = {name for name, entry in open_catalog(CATALOG).entries.items() if entry.about.sensitivity == "public"}
+    assert files == public == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,7 +12,9 @@ from paillasse import open_catalog
 from paillasse.errors import CatalogError
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ["colon", "gbsg", "rotterdam", "veteran", "lung", "mgus2", "pbc"]
+PUBLIC = ["colon", "gbsg", "rotterdam", "veteran", "lung", "mgus2", "pbc"]
+CLAIMS = ["snds_patients", "snds_drugs", "snds_stays"]
+NAMES = [*PUBLIC, "lung_io", "head_neck_rt", "profiler", *CLAIMS, "skin_readers"]
 
 SMALL = """\
 datasets:
@@ -120,7 +122,7 @@ def test_the_shipped_catalogue_is_found_from_a_folder_below_it():
 
 def test_the_names_can_be_listed_counted_and_asked_for(catalog):
     assert list(catalog) == NAMES
-    assert len(catalog) == 7
+    assert len(catalog) == 14
     assert "gbsg" in catalog
     assert "gbgs" not in catalog
 
@@ -146,8 +148,8 @@ def test_each_shipped_data_set_satisfies_its_schema(catalog, name, shape):
     assert catalog[name].read().shape == shape
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_each_shipped_data_set_says_how_many_patients_it_has(catalog, name):
+@pytest.mark.parametrize("name", PUBLIC)
+def test_each_public_data_set_says_how_many_patients_it_has(catalog, name):
     entry, data = catalog[name], catalog[name].read()
     identifiers = [field.name for field in entry.fields if field.role == "identifier"]
     patients = data[identifiers[0]].nunique() if identifiers else len(data)
@@ -194,7 +196,7 @@ class Elements(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        if tag != "br":
+        if tag not in ("br", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):

@@ -20,7 +20,8 @@ class Group(click.Group):
 
 EXIT_CODES = """\
 Exit codes: 0 all is well; 1 something is not ok; 2 the command was not understood; 3 the catalogue, 4 a data set,
-5 an analysis's input, 6 a notebook or 7 runs.yaml is not as it should be; 130 stopped from outside."""
+5 an analysis's input, 6 a notebook or 7 runs.yaml is not as it should be; 8 a secure read is refused; 130 stopped from
+outside."""
 
 
 @click.group(cls=Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -120,13 +121,65 @@ def check():
     failures = []
     for name, entry in open_catalog().entries.items():
         try:
-            data = entry.read()
+            data = entry.read(columns=list(entry.labels()))
             click.echo(f"ok     {name}: {len(data)} rows, {len(data.columns)} columns")
         except PaillasseError as error:
             failures.append(error)
             click.echo(f"wrong  {name}: {error}", err=True)
     if failures:
         sys.exit(failures[0].exit_code)
+
+
+@catalog.command()
+@click.option("--format", "format_", type=click.Choice(["healthdcat-ap"]), required=True, help="The vocabulary.")
+@click.option("--syntax", type=click.Choice(["turtle", "json-ld"]), default="turtle", help="Default: turtle.")
+def export(format_, syntax):
+    """Write the catalogue of the data under access control in a standard's words to standard output."""
+    from paillasse import open_catalog
+    from paillasse.catalog.healthdcat import export as exported
+
+    text, left_out = exported(open_catalog().document, syntax)
+    click.echo(text, nl=False)
+    for name, why in left_out.items():
+        click.echo(f"left out  {name}: {why}", err=True)
+
+
+@catalog.command("import")
+@click.argument("source")
+@click.option("--table", help="The table, schema.table, where SOURCE is a PostgreSQL server.")
+def import_(source, table):
+    """Start an entry, on standard output, from a Frictionless schema, a CSV or parquet file or a PostgreSQL table.
+
+    SOURCE is a file, or the variable that holds a server's address: '${NAME}'. No value of a row is written; what a
+    person must fill in is marked TODO.
+    """
+    from paillasse.catalog.drafts import draft
+
+    click.echo(draft(source, table), nl=False)
+
+
+@catalog.group()
+def audit():
+    """The records of secure reads."""
+
+
+@audit.command()
+def table():
+    """Print the SQL by which a steward makes the table of records, once: pipe it to psql."""
+    from paillasse.catalog.audit import TABLE_SQL
+
+    click.echo(TABLE_SQL.read_text(encoding="utf-8"), nl=False)
+
+
+@audit.command()
+def verify():
+    """Check that all records are there, in order and as they were written; exits 1 if not."""
+    from paillasse.catalog.access import read_steward_file, steward_file
+    from paillasse.catalog.audit import verify as verified
+
+    report = verified(read_steward_file(steward_file()).audit)
+    click.echo(str(report))
+    sys.exit(0 if report.ok else 1)
 
 
 @main.command()

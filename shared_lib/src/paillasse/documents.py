@@ -5,21 +5,32 @@ events instead of `yaml.safe_load`, because that forgets the lines, lets a repea
 process on a few thousand open brackets.
 """
 
+import gc
 import re
 from collections.abc import Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Annotated, TypeVar, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
+from yaml import AliasEvent, MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent
 
 from paillasse.errors import PaillasseError, did_you_mean
 
 MAX_DEPTH = 20  # the deepest place of a catalogue is a constraint's list, at 8
+MAX_BYTES = 20_000_000  # a thousand data sets of eleven columns need 4 MB and 150,000 values
+MAX_VALUES = 500_000
+MOST_TOLD = 100  # mistakes
+LONGEST_NUMBER = 100  # in characters; Python needs minutes for some of a million
+DIRECTIVE = re.compile("%(?:(?<=\\A%)|(?<=[\n\r\x85\u2028\u2029\ufeff]%))")  # % begins a line; looks only where a % is
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+FIRST_LETTERS = LOADER.yaml_implicit_resolvers.keys()  # of what is not text though it has no quotes
 
 Place = tuple[str | int | float, ...]
-Lines = dict[Place, int]
 Model = TypeVar("Model", bound=BaseModel)
 
 EXPECTED = {
@@ -48,17 +59,86 @@ def mistake(message: str) -> PydanticCustomError:
     return PydanticCustomError("mistake", "{message}", {"message": message})
 
 
-def text_of(pattern: str, expected: str) -> AfterValidator:
-    """For a text's annotation: the whole of it must match the pattern, which `expected` puts into words."""
+@dataclass(frozen=True)
+class Matching(AfterValidator):
+    """A check of a text whose pattern is also shown in a JSON Schema."""
+
+    pattern: str
+
+    def __get_pydantic_json_schema__(self, schema, handler) -> dict:
+        return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
+
+
+def text_of(pattern: str, expected: str, secret: bool = False) -> Matching:
+    """For a text's annotation: the whole of it must match the pattern, which `expected` puts into words.
+
+    What may hold a credential, a `secret`, is not repeated in the message.
+    """
+    fullmatch = re.compile(pattern).fullmatch
 
     def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise mistake(f"expected {expected}; got {text[:60]!r}")
+        if not fullmatch(text):
+            given = "never a password in this file" if secret else f"got {text[:60]!r}"
+            raise mistake(f"expected {expected}; {given}")
         return text
 
-    return AfterValidator(check)
+    return Matching(check, pattern)
 
 
+Text = Annotated[str, text_of(r"[\s\S]*\S[\s\S]*", "some text")]
+
+
+class Lines:
+    """Place (the keys that lead there) → line, counted from 1; found when first asked for: few files have mistakes."""
+
+    def __init__(self, text: str, values: object):
+        self._text = text
+        self._values = values
+
+    def __getitem__(self, place: Place) -> int:
+        """The line of the place, or of the nearest one around it: a missing key has none of its own."""
+        while place and place not in self._noted:
+            place = place[:-1]
+        return self._noted.get(place, 1)
+
+    @cached_property
+    def _noted(self) -> dict[Place, int]:
+        """The parser's events once more, beside the values that were built from them."""
+        lines: dict[Place, int] = {}
+        events = LOADER(self._text)
+
+        def walk(values: dict | list, place: Place) -> None:
+            events.get_event()  # its start
+            for key in values if isinstance(values, dict) else range(len(values)):
+                lines[*place, key] = events.peek_event().start_mark.line + 1
+                if isinstance(values, dict):
+                    events.get_event()  # the key
+                if isinstance(values[key], (dict, list)):
+                    walk(values[key], (*place, key))
+                else:
+                    events.get_event()
+            events.get_event()  # its end
+
+        events.get_event()  # the stream's start
+        events.get_event()  # the document's start
+        if isinstance(self._values, (dict, list)):
+            walk(self._values, ())
+        return lines
+
+
+@contextmanager
+def _without_collector():
+    """Python's search for garbage in cycles waits: there is none here, and it takes a third of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_without_collector()
 def read_document(path: Path, model: type[Model], error: type[PaillasseError]) -> tuple[Model, Lines]:
     """Read a document and check it.
 
@@ -74,13 +154,14 @@ def read_document(path: Path, model: type[Model], error: type[PaillasseError]) -
     Returns
     -------
     document, lines
-        The model's instance; and place (the keys that lead there) → line, counted from 1.
+        The model's instance; and where in the file its values stand.
 
     Raises
     ------
     error
-        Not a readable UTF-8 text, not YAML, a tag, an anchor, a key given twice; or, one a line, what the model does
-        not allow: `data_catalog.yaml:17: datasets.gbsg.sensitivity: expected one of …`.
+        Not a readable UTF-8 text, not YAML, too large, a tag, an anchor, a directive, a key given twice; or, one a
+        line, the first hundred things that the model does not allow:
+        `data_catalog.yaml:17: datasets.gbsg.sensitivity: expected one of …`.
     """
     values, lines = _values(path, model, error)
     try:
@@ -88,14 +169,17 @@ def read_document(path: Path, model: type[Model], error: type[PaillasseError]) -
     except ValidationError as refusal:
         found = refusal.errors(include_url=False)
     by_place: dict[Place, list[dict]] = {}
-    for each in found:
+    for each in found[: 100 * MOST_TOLD]:
         by_place.setdefault(_place(values, each), []).append(each)
-    raise error(told(path.name, lines, [(place, _wording(place, each, model)) for place, each in by_place.items()]))
+    first = sorted(by_place, key=lines.__getitem__)[:MOST_TOLD]
+    text = told(path.name, lines, [(place, _wording(place, by_place[place], model)) for place in first])
+    more = f"\n{path.name}: and more mistakes; these are the first {MOST_TOLD}" if len(by_place) > MOST_TOLD else ""
+    raise error(text + more)
 
 
 def told(file_name: str, lines: Lines, mistakes: Iterable[tuple[Place, str]]) -> str:
     """Mistakes as a reader needs them: one a line, in the order of the file, each with line and key."""
-    placed = sorted((_line(place, lines), f"{_dotted(place)}{what}") for place, what in mistakes)
+    placed = sorted((lines[place], f"{_dotted(place)}{what}") for place, what in mistakes)
     return "\n".join(f"{file_name}:{line}: {text}" for line, text in placed)
 
 
@@ -104,12 +188,16 @@ def told(file_name: str, lines: Lines, mistakes: Iterable[tuple[Place, str]]) ->
 
 def _values(path: Path, model: type[BaseModel], error: type[PaillasseError]) -> tuple[object, Lines]:
     text = _text(path, error)
+    if directive := DIRECTIVE.search(text):  # libyaml needs over a minute for 400,000 of them
+        line = text.count("\n", 0, directive.end()) + 1
+        raise error(f"{path.name}:{line}: a line that begins with '%' is not allowed; remove or indent it")
     try:
         reader = _Reader(path.name, text, error)
         if reader.is_empty():
             key = next(name for name, field in model.model_fields.items() if field.is_required())
             raise error(f"{path.name}: the file is empty; it needs the key {key!r}")
-        return reader.document(), reader.lines
+        values = reader.document()
+        return values, Lines(text, values)
     except yaml.MarkedYAMLError as problem:
         line = (problem.problem_mark or problem.context_mark).line + 1
         hint = " (indent with spaces, YAML allows no tab)" if "\t" in _line_of_text(text, line) else ""
@@ -121,6 +209,8 @@ def _values(path: Path, model: type[BaseModel], error: type[PaillasseError]) -> 
 
 def _text(path: Path, error: type[PaillasseError]) -> str:
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise error(f"{path.name}: larger than {MAX_BYTES:,} bytes; no text that people write is so large")
         content = path.read_bytes()
     except OSError as problem:
         raise error(f"{path.name}: cannot be read: {problem.strerror}") from None
@@ -137,66 +227,76 @@ def _line_of_text(text: str, number: int) -> str:
 
 
 class _Reader:
-    """Builds the values from the parser's events and notes their lines on the way."""
+    """Builds the values from the parser's events: the same as YAML 1.1's safe values, without tags and aliases."""
 
     def __init__(self, file_name: str, text: str, error: type[PaillasseError]):
-        self.loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+        self.loader = LOADER(text)
+        self.next_event = self.loader.get_event
         self.file_name = file_name
         self.error = error
-        self.lines: Lines = {}
+        self.plain: dict[str, object] = {}  # texts without quotes that were resolved: most are there many times
+        self.count = 0
 
     def is_empty(self) -> bool:
         """Whether there is nothing but comments; leaves the loader before the document's start."""
-        self.loader.get_event()  # the stream's start
+        self.next_event()  # the stream's start
         return self.loader.check_event(yaml.StreamEndEvent)
 
     def document(self) -> object:
-        self.loader.get_event()  # the document's start
-        values = self.value(self.loader.get_event(), ())
-        self.loader.get_event()  # the document's end
+        self.next_event()  # the document's start
+        values = self.value(self.next_event(), 0)
+        self.next_event()  # the document's end
         if not self.loader.check_event(yaml.StreamEndEvent):
             raise self.refusal(self.loader.peek_event(), "a second document begins here ('---'); keep one in the file")
         return values
 
-    def value(self, event, place: Place) -> object:
-        if getattr(event, "anchor", None):
+    def value(self, event, depth: int) -> object:
+        kind = type(event)
+        if kind is AliasEvent or event.anchor is not None:
             raise self.refusal(event, "anchors and aliases (& and *) are not used here; write the value out")
-        if event.tag not in (None, "!"):
+        if event.tag is not None and event.tag != "!":
             raise self.refusal(event, "a tag ('!…') is not allowed; write the plain value")
-        if len(place) > MAX_DEPTH:
+        if depth > MAX_DEPTH:
             raise self.refusal(event, f"nested deeper than {MAX_DEPTH} levels")
-        if isinstance(event, yaml.MappingStartEvent):
-            return self.mapping(place)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return self.sequence(place)
-        return self.scalar(event)
+        self.count += 1
+        if self.count > MAX_VALUES:
+            raise self.refusal(event, f"more than {MAX_VALUES:,} keys and values; no text of people has so many")
+        if kind is ScalarEvent:
+            # Quoted, a text block, or no number, date, true or false begins like this.
+            if not event.implicit[0] or event.value[:1] not in FIRST_LETTERS:
+                return event.value
+            if event.value not in self.plain:
+                self.plain[event.value] = self.resolved(event)
+            return self.plain[event.value]
+        return self.mapping(depth + 1) if kind is MappingStartEvent else self.sequence(depth + 1)
 
-    def mapping(self, place: Place) -> dict:
-        values = {}
-        while not isinstance(event := self.loader.get_event(), yaml.MappingEndEvent):
-            key = self.value(event, place)
+    def mapping(self, depth: int) -> dict:
+        values, marks = {}, []
+        while type(event := self.next_event()) is not MappingEndEvent:
+            key = self.value(event, depth)
             if isinstance(key, (dict, list)):
                 raise self.refusal(event, "a key must be a word or a number")
             if key in values:
-                raise self.refusal(event, f"the key {key!r} is given twice (first on line {self.lines[*place, key]})")
-            self.lines[*place, key] = event.start_mark.line + 1
-            values[key] = self.value(self.loader.get_event(), (*place, key))
+                first = marks[list(values).index(key)].line + 1
+                raise self.refusal(event, f"the key {_short(key)} is given twice (first on line {first})")
+            marks.append(event.start_mark)
+            values[key] = self.value(self.next_event(), depth)
         return values
 
-    def sequence(self, place: Place) -> list:
+    def sequence(self, depth: int) -> list:
         values = []
-        while not isinstance(event := self.loader.get_event(), yaml.SequenceEndEvent):
-            self.lines[*place, len(values)] = event.start_mark.line + 1
-            values.append(self.value(event, (*place, len(values))))
+        while type(event := self.next_event()) is not SequenceEndEvent:
+            values.append(self.value(event, depth))
         return values
 
-    def scalar(self, event) -> object:
-        if not event.implicit[0]:  # quoted, or a text block
-            return event.value
+    def resolved(self, event) -> object:
+        """The text without quotes as a number, a date, true, false or nothing where it is one."""
         tag = self.loader.resolve(yaml.ScalarNode, event.value, event.implicit)
         if tag.rpartition(":")[2] in ("str", "merge", "value"):  # also `<<` and `=`, which mean nothing here
             return event.value
         try:
+            if len(event.value) > LONGEST_NUMBER:
+                raise OverflowError
             node = yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark)
             return self.loader.construct_object(node)
         except (ValueError, OverflowError):  # 2020-13-45, or a number of 5000 digits
@@ -222,18 +322,11 @@ def _place(values: object, mistake: dict) -> Place:
     return tuple(place)
 
 
-def _line(place: Place, lines: Lines) -> int:
-    """The line of the place, or of the nearest one around it: a missing key has none of its own."""
-    while place and place not in lines:
-        place = place[:-1]
-    return lines.get(place, 1)
-
-
 def _dotted(place: Place) -> str:
     """`datasets.gbsg.schema.fields[3].type: `, as a reader would write it."""
     text = ""
     for part in place:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+        text += f"[{part}]" if isinstance(part, int) else f".{_cut(str(part))}"
     return text.lstrip(".") + ": " if text else ""
 
 
@@ -245,10 +338,10 @@ def _wording(place: Place, mistakes: list[dict], model: type[BaseModel]) -> str:
         case "missing":
             return "required, but not there"
         case "extra_forbidden":
-            return f"unknown key. {did_you_mean(place[-1], _keys_of(model, place[:-1]))}"
+            return f"unknown key. {did_you_mean(_cut(str(place[-1])), _keys_of(model, place[:-1]))}"
         case "literal_error":
             known = re.findall(r"'([^']*)'", first["ctx"]["expected"])
-            return f"expected one of {', '.join(known)}; got {_short(given)}. {did_you_mean(given, known)}"
+            return f"expected one of {', '.join(known)}; got {_short(given)}. {did_you_mean(_cut(str(given)), known)}"
         case "mistake":
             return first["ctx"]["message"]
         case "too_short":
@@ -275,7 +368,12 @@ def _short(value: object) -> str:
             return "a list"
         case None:
             return "nothing"
-    text = repr(value) if isinstance(value, (str, bool)) else str(value)
+        case str():
+            return repr(_cut(value))
+    return _cut(str(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -40,6 +40,12 @@ class RunError(PaillasseError):
     exit_code = 7
 
 
+class AccessError(PaillasseError):
+    """The read of a secure data set is refused: no approval, or no record of the read."""
+
+    exit_code = 8
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A sentence that helps with a mistyped name: the nearest known one, or all of them."""
     known = [str(each) for each in known]

@@ -1,19 +1,24 @@
 """The catalogue as a researcher uses it: open it, take a data set by its name, read it."""
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
-from paillasse.catalog.model import Dataset, Document, Field, Profile, Source
+from paillasse.catalog.model import Dataset, Document, Field, Profile, Purpose, Source
+from paillasse.disclosure import tighten
 from paillasse.documents import read_document
-from paillasse.errors import CatalogError, DataError, InputError, did_you_mean
+from paillasse.errors import AccessError, CatalogError, InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from paillasse.catalog.access import Permission
 
 FILE_NAME = "data_catalog.yaml"
 
 
-def open_catalog(path: str | Path | None = None, profile: str | None = None) -> "Catalog":
+def open_catalog(path: str | Path | None = None, profile: str | None = None, purpose: str | None = None) -> "Catalog":
     """Open the catalogue of the data that exist.
 
     Parameters
@@ -23,6 +28,9 @@ def open_catalog(path: str | Path | None = None, profile: str | None = None) -> 
     profile
         `public`, `synthetic` or `secure`: which form of a data set is read. By default the environment variable
         PAILLASSE_PROFILE, else the file's own default, else `synthetic`. Public data are the same in all three.
+    purpose
+        What secure data are read for, one of those that their approval names, such as `scientific-research`. By default
+        the environment variable PAILLASSE_PURPOSE, else the file's.
 
     Returns
     -------
@@ -31,7 +39,7 @@ def open_catalog(path: str | Path | None = None, profile: str | None = None) -> 
     Raises
     ------
     CatalogError
-        There is no catalogue, no such profile, or the file has mistakes: all of them, with file, line and key.
+        There is no catalogue, no such profile or purpose, or the file has mistakes: all of them, with line and key.
 
     Examples
     --------
@@ -43,15 +51,29 @@ def open_catalog(path: str | Path | None = None, profile: str | None = None) -> 
     """
     path = _nearest() if path is None else Path(path)
     document, _ = read_document(path, Document, CatalogError)
-    chosen = profile or os.environ.get("PAILLASSE_PROFILE") or document.profile
-    known = get_args(Profile)
-    if chosen not in known:
-        origin = "profile" if profile else "PAILLASSE_PROFILE"
+    chosen = _chosen("profile", profile, "PAILLASSE_PROFILE", document.profile, get_args(Profile))
+    purpose = _chosen("purpose", purpose, "PAILLASSE_PURPOSE", document.purpose, get_args(Purpose))
+    folder = path.resolve().parent
+    return Catalog(document, folder, chosen, document.project or _project_of(folder), purpose)
+
+
+def _chosen(what: str, argument: str | None, variable: str, default: str | None, known: tuple[str, ...]) -> str | None:
+    """The argument, else the environment's word, else the file's."""
+    chosen = argument or os.environ.get(variable) or default
+    if chosen is not None and chosen not in known:
+        origin = what if argument else variable
         raise CatalogError(
             f"{origin}: expected one of {', '.join(known)}; got {chosen!r}. {did_you_mean(chosen, known)}"
         )
-    folder = path.resolve().parent
-    return Catalog({name: Entry(name, dataset, chosen, folder) for name, dataset in document.datasets.items()}, chosen)
+    return chosen
+
+
+def _project_of(folder: Path) -> str | None:
+    """The project's short name, as the template recorded it beside the catalogue."""
+    try:
+        return json.loads((folder / ".paillasse.json").read_text(encoding="utf-8"))["answers"]["project_slug"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def _nearest() -> Path:
@@ -67,24 +89,47 @@ def _nearest() -> Path:
 
 @dataclass(frozen=True, repr=False)
 class Catalog:
-    """The data sets that exist, by name. Iterating gives the names; the bare name in a cell shows a table."""
+    """The data sets that exist, by name. Iterating gives the names; the bare name in a cell shows a table.
 
-    entries: dict[str, "Entry"]
+    Attributes
+    ----------
+    document : Document
+        All that the file says.
+    folder
+        The catalogue's folder, under which relative paths lie.
+    profile
+        The profile in force.
+    project, purpose
+        Who reads secure data, for what; None where nobody said.
+    """
+
+    document: Document
+    folder: Path
     profile: str
+    project: str | None
+    purpose: str | None
+
+    @property
+    def datasets(self) -> dict[str, Dataset]:
+        return self.document.datasets
+
+    @property
+    def entries(self) -> dict[str, "Entry"]:
+        return {name: Entry(name, dataset, self) for name, dataset in self.datasets.items()}
 
     def __getitem__(self, name: str) -> "Entry":
-        if name not in self.entries:
-            raise CatalogError(f"No data set {name!r} in the catalogue. {did_you_mean(name, self.entries)}")
-        return self.entries[name]
+        if name not in self.datasets:
+            raise CatalogError(f"No data set {name!r} in the catalogue. {did_you_mean(name, self.datasets)}")
+        return Entry(name, self.datasets[name], self)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.entries)
+        return iter(self.datasets)
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return len(self.datasets)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.entries
+        return name in self.datasets
 
     def __repr__(self) -> str:
         from paillasse.catalog.show import catalog_as_text
@@ -107,20 +152,25 @@ class Entry:
         Its name in the catalogue.
     about : Dataset
         All that the catalogue says of it: `about.steward.email`, `about.licence`, `about.papers`, …
-    profile
-        The profile in force.
-    folder
-        The catalogue's folder, under which relative paths lie.
+    catalog : Catalog
+        The catalogue that it is in, with the profile in force.
     """
 
     name: str
     about: Dataset
-    profile: str
-    folder: Path
+    catalog: Catalog
 
     @property
     def title(self) -> str:
-        return self.about.title
+        """What the data are; of a stand-in it says so, because what is computed from one is no finding."""
+        is_made_up = self.about.sensitivity == "pseudonymised" and self.catalog.profile == "synthetic"
+        return f"{self.about.title} (synthetic stand-in)" if is_made_up else self.about.title
+
+    @property
+    def publisher(self) -> str:
+        """The name of the organisation that publishes the data."""
+        organisation = self.catalog.document.organisations.get(self.about.publisher)
+        return organisation.name if organisation else self.about.publisher
 
     @property
     def description(self) -> str:
@@ -140,7 +190,7 @@ class Entry:
     def source_note(self) -> str:
         """Where the data come from and under which licence, as a line below a table or a figure."""
         papers = " ".join(paper.citation + (f" doi:{paper.doi}" if paper.doi else "") for paper in self.about.papers)
-        origin = self.about.origin or self.about.publisher
+        origin = self.about.origin or self.publisher
         return f"Data: {origin} (licence {self.about.licence}). {papers}".rstrip()
 
     def labels(self) -> dict[str, str]:
@@ -189,11 +239,49 @@ class Entry:
         }
         return data.assign(**new)
 
+    def without_identifiers(self) -> list[str]:
+        """The columns that do not identify a patient: what an analysis needs, and what `read` gives in every profile.
+
+        Examples
+        --------
+        >>> open_catalog()["gbsg"].without_identifiers()[:3]
+        ['age', 'meno', 'size']
+        """
+        return [field.name for field in self.fields if field.role != "identifier"]
+
+    def permission(self) -> "Permission | None":
+        """By which approval, until when and held to which policy the data are read; None where none is needed.
+
+        Returns
+        -------
+        Permission or None
+            None for public data and for the profiles `public` and `synthetic`.
+
+        Raises
+        ------
+        AccessError
+            The read would be refused: every reason, and whom to ask.
+        CatalogError
+            There is no secure source, or the steward's file has mistakes.
+
+        Examples
+        --------
+        >>> open_catalog()["gbsg"].permission() is None
+        True
+        """
+        from paillasse.catalog.access import is_restricted, permission
+
+        catalog = self.catalog
+        if not is_restricted(self.about, catalog.profile):
+            return None
+        _ = self.source  # where there is none, that is the reason
+        return permission(self.name, self.about, catalog.project, catalog.purpose, catalog.folder)
+
     @property
     def source(self) -> Source:
         """The source that the profile chooses; public data have one for all profiles."""
         sources = self.about.sources
-        wanted = "public" if self.about.sensitivity == "public" else self.profile
+        wanted = "public" if self.about.sensitivity == "public" else self.catalog.profile
         if wanted not in sources:
             raise CatalogError(
                 f"The data set {self.name!r} has no source for the profile {wanted!r}, only for {', '.join(sources)}. "
@@ -201,11 +289,16 @@ class Entry:
             )
         return sources[wanted]
 
-    def table(self):
-        """The data set as a lazy ibis table on DuckDB: nothing is read before a result is asked for.
+    def table(self, columns: Iterable[str] | None = None):
+        """The data set as a lazy ibis table: nothing is read before a result is asked for.
 
-        Columns have the declared types, but the rows are not validated; `read` does that. Tables of several
-        data sets can be joined.
+        Columns have the declared types, but the rows are not validated; `read` does that. Files are on DuckDB, where
+        tables of several data sets can be joined; a PostgreSQL table stays on its server.
+
+        Parameters
+        ----------
+        columns
+            The columns wanted, in that order; all by default. Of secure data an identifier must be named here.
 
         Returns
         -------
@@ -213,10 +306,14 @@ class Entry:
 
         Raises
         ------
+        InputError
+            No such column.
         CatalogError
-            No source for the profile, or a path that cannot be used.
+            No source for the profile, or a path or variable that cannot be used.
+        AccessError
+            Secure data: no approval, an identifier that was not asked for by name, or no record can be written.
         DataError
-            The file is missing, is not the one declared, or has other columns.
+            The file or table is missing, is not the one declared, or has other columns.
 
         Examples
         --------
@@ -224,9 +321,46 @@ class Entry:
         >>> int(gbsg.filter(gbsg.age > 60).count().execute())
         188
         """
-        from paillasse.catalog.drivers import open_table
+        columns = self._columns(columns)
+        permission = self.permission()
+        table = self._opened(permission).select(columns)
+        if permission is not None:
+            from paillasse.catalog.audit import record
 
-        return open_table(self.source, self.folder, self.about.table_schema)
+            record(permission.sink, self._record(permission, columns, filter_columns=[]), self._contact)
+        return table
+
+    def events(self):
+        """The rows as events, lazy: who, what kind, which code, how much, from when to when.
+
+        Returns
+        -------
+        ibis.Table
+            patient, category (string), code (string), value (float64, missing where the data set has none),
+            start, end (dates; the end is the start where the data set has none).
+
+        Raises
+        ------
+        InputError
+            The catalogue does not say which columns make an event.
+        CatalogError, DataError, AccessError
+            As `table`.
+        """
+        import ibis
+
+        about = self.about.events
+        if about is None:
+            raise InputError(f"{self.name}: its entry has no key `events`, which says what columns make an event")
+        names = [about.patient, about.code, about.value, about.start, about.end]
+        table = self.table(columns=list(dict.fromkeys(name for name in names if name)))
+        return table.select(
+            patient=table[about.patient],
+            category=ibis.literal(about.category),
+            code=table[about.code].cast("string"),
+            value=table[about.value].cast("float64") if about.value else ibis.literal(None, "float64"),
+            start=table[about.start],
+            end=table[about.end or about.start],
+        )
 
     def read(self, columns: Iterable[str] | None = None, where: Callable | None = None):
         """Read the data set, validated against its schema.
@@ -250,38 +384,89 @@ class Entry:
         InputError
             No such column, or a `where` that is no condition on the table.
         CatalogError
-            No source for the profile, or a path that cannot be used.
+            No source for the profile, or a path or variable that cannot be used.
+        AccessError
+            Secure data: no approval, an identifier that was not asked for by name, or no record can be written.
         DataError
-            The file is missing, is not the one declared, has other columns, or breaks its schema: column, rule and
-            number of rows, never a value.
+            The file or table is missing, is not the one declared, has other columns, or breaks its schema: column, rule
+            and number of rows, never a value.
 
         Examples
         --------
         >>> open_catalog()["veteran"].read(columns=["time", "status"], where=lambda t: t.karno >= 90).shape
         (8, 2)
         """
-        import duckdb
+        columns = self._columns(columns)
+        permission = self.permission()
+        table = self._opened(permission)
+        condition = None if where is None else self._condition(table, where)
+        matching = (table if condition is None else table.filter(condition)).select(columns)
+        if permission is None:
+            return self._rows(matching)
+        from paillasse.catalog.audit import recorded
 
-        from paillasse.catalog import drivers
+        record = self._record(permission, columns, filter_columns=_columns_of(condition))
+        return recorded(permission.sink, record, lambda: self._rows(matching), self._contact)
+
+    def _opened(self, permission: "Permission | None"):
+        """The source's table, all columns; from here on the process is held to the data's policy."""
+        from paillasse.catalog.drivers import open_table
+        from paillasse.catalog.reads import note
+
+        source = self.source
+        if permission is not None:
+            tighten(permission.policy)
+        note(self.name, self.catalog.profile, permission is not None, source.sha256 or source.version)
+        return open_table(self.name, self.catalog.datasets, source, self.catalog.folder)
+
+    def _rows(self, table):
+        """The rows of a table that columns and conditions have narrowed, validated."""
+        from paillasse.catalog.drivers import rows_of
         from paillasse.catalog.validation import validate
 
-        names = [field.name for field in self.fields]
-        columns = names if columns is None else self._known(columns, names)
         source, schema = self.source, self.about.table_schema
-        table = self._matching(self.table(), where).select(columns)
-        try:
-            rows = table.to_pyarrow()
-        except duckdb.Error as error:
-            # DuckDB's message quotes the row, and so would the traceback: neither is passed on.
-            problem = drivers.csv_problem(source, self.folder, schema, error) if source.driver == "csv" else None
-            kind = type(error).__name__
-            raise DataError(problem or f"{source.path}: DuckDB cannot read it, or compute `where` ({kind})") from None
+        rows = rows_of(table, source, self.catalog.folder, schema)
         data = rows.to_pandas(date_as_object=False)
         for field in self.fields:
-            if field.type == "boolean" and field.name in columns and data[field.name].isna().any():
+            if field.type == "boolean" and field.name in data.columns and data[field.name].isna().any():
                 data[field.name] = data[field.name].astype("float64")
-        validate(data, schema, f"{source.path} ({self.name} in the catalogue)")
+        validate(data, schema, f"{source.place} ({self.name} in the catalogue)")
         return data
+
+    @property
+    def _contact(self) -> str:
+        return f"{self.about.steward.name}, {self.about.steward.email}"
+
+    def _record(self, permission: "Permission", columns: list[str], filter_columns: list[str]):
+        """Who reads what, for what: the record of a secure read, without its outcome."""
+        from paillasse.catalog.audit import ReadRecord
+
+        return ReadRecord(
+            project=self.catalog.project,
+            purpose=self.catalog.purpose,
+            approval=permission.reference,
+            data_set=self.name,
+            profile=self.catalog.profile,
+            source_version=self.source.sha256 or self.source.version,
+            columns=columns,
+            filter_columns=filter_columns,
+        )
+
+    def _columns(self, columns: Iterable[str] | None) -> list[str]:
+        """The columns to read: those asked for or, where nobody's identity is in them, all."""
+        from paillasse.catalog.access import is_restricted
+
+        names = [field.name for field in self.fields]
+        if columns is not None:
+            return self._known(columns, names)
+        identifiers = [name for name in names if name not in self.without_identifiers()]
+        if identifiers and is_restricted(self.about, self.catalog.profile):
+            raise AccessError(
+                f"{self.name} is not read in the profile secure without columns: "
+                f"{', '.join(map(repr, identifiers))} would identify patients. Name the columns that you need, "
+                "read(columns=[…]); all others are entry.without_identifiers()."
+            )
+        return names
 
     def _known(self, columns: Iterable[str], names: list[str]) -> list[str]:
         if isinstance(columns, str):
@@ -294,11 +479,10 @@ class Entry:
             raise InputError(f"{self.name}: columns: expected at least one name, each once")
         return columns
 
-    def _matching(self, table, where: Callable | None):
+    def _condition(self, table, where: Callable):
+        """What the caller's function makes of the table: a condition on its rows."""
         import ibis
 
-        if where is None:
-            return table
         expected = f"Expected a function of the table, such as lambda t: t.age > 60, over {', '.join(table.columns)}"
         if not callable(where):
             raise InputError(f"{self.name}: where: this is {type(where).__name__}. {expected}")
@@ -308,7 +492,11 @@ class Entry:
             raise InputError(f"{self.name}: where: {error}. {expected}") from error
         if not (isinstance(condition, ibis.Value) and condition.type().is_boolean()):
             raise InputError(f"{self.name}: where: the result is no condition. {expected}")
-        return table.filter(condition)
+        try:
+            table.filter(condition)
+        except ibis.IbisError:
+            raise InputError(f"{self.name}: where: the condition is on another table. {expected}") from None
+        return condition
 
     def __repr__(self) -> str:
         from paillasse.catalog.show import entry_as_text
@@ -319,3 +507,10 @@ class Entry:
         from paillasse.catalog.show import entry_as_html
 
         return entry_as_html(self)
+
+
+def _columns_of(condition) -> list[str]:
+    """The names of the columns that a condition looks at; not what it compares them with."""
+    from ibis.expr import operations
+
+    return [] if condition is None else sorted({each.name for each in condition.op().find(operations.Field)})

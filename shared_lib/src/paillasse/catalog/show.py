@@ -6,12 +6,32 @@ are left to the theme.
 
 from html import escape
 
+from paillasse.errors import PaillasseError
+
 CELL = "text-align:left;vertical-align:top;padding:0.25em 1em 0.25em 0;border-bottom:1px solid rgba(128,128,128,0.25)"
 
 
+# A search box needs a script; JupyterLab runs none in notebooks that it does not trust; there the box stays hidden.
+SEARCH = """
+<p hidden><input type="search" placeholder="search" aria-label="search the catalogue"></p>
+<script>
+(() => {
+  const script = document.currentScript, box = script.previousElementSibling;
+  box.hidden = false;
+  box.firstElementChild.addEventListener("input", event => {
+    const words = event.target.value.toLowerCase().split(/\\s+/);
+    for (const row of script.nextElementSibling.tBodies[0].rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every(word => text.includes(word));
+    }
+  });
+})();
+</script>"""
+
+
 def catalog_as_html(catalog) -> str:
-    """A table of what exists."""
-    head = ["name", "title", "observation", "patients", "sensitivity", "steward"]
+    """A table of what exists, with a box that searches it."""
+    head = ["name", "title", "observation", "patients", "sensitivity", "keywords", "steward"]
     rows = [
         [
             _code(entry.name),
@@ -19,6 +39,7 @@ def catalog_as_html(catalog) -> str:
             escape(entry.about.unit_of_observation),
             _number(entry.about.population_size),
             escape(entry.about.sensitivity),
+            escape(", ".join(entry.about.keywords)),
             escape(entry.about.steward.name),
         ]
         for entry in catalog.entries.values()
@@ -26,7 +47,7 @@ def catalog_as_html(catalog) -> str:
     card, data = _code('catalog["NAME"]'), _code('catalog["NAME"].read()')
     return (
         f"<p><b>Data catalogue</b>: {len(catalog)} data sets, profile {escape(catalog.profile)}. "
-        f"A card: {card}; the data: {data}</p>{_table(head, rows)}"
+        f"A card: {card}; the data: {data}</p>{SEARCH}{_table(head, rows)}"
     )
 
 
@@ -68,8 +89,12 @@ def entry_as_html(entry) -> str:
 def catalog_as_text(catalog) -> str:
     """The same table for a terminal."""
     width = max((len(name) for name in catalog), default=0)
+    kind = max((len(entry.about.sensitivity) for entry in catalog.entries.values()), default=0)
     lines = [f"Data catalogue: {len(catalog)} data sets, profile {catalog.profile}"]
-    lines += [f"  {entry.name:<{width}}  {entry.title}" for entry in catalog.entries.values()]
+    lines += [
+        f"  {entry.name:<{width}}  {entry.about.sensitivity:<{kind}}  {entry.title}"
+        for entry in catalog.entries.values()
+    ]
     return "\n".join(lines)
 
 
@@ -89,16 +114,41 @@ def _facts(entry) -> dict[str, list[str]]:
     about = entry.about
     period = about.period
     facts = {
+        "May I read it?": [may_i(entry)],
         "Steward": [f"{about.steward.name}, {about.steward.email}"],
         "Licence": [about.licence],
-        "Origin": [about.origin or about.publisher],
+        "Origin": [about.origin or entry.publisher],
         "Papers": [paper.citation + (f" doi:{paper.doi}" if paper.doi else "") for paper in about.papers],
         "A row is a": [about.unit_of_observation],
         "Patients": [_number(about.population_size)] if about.population_size else [],
         "Period": [f"{period.start} to {period.end or 'today'}"] if period else [],
+        "Stand-in": _stand_in(about.generator),
         "Profiles": ["the same in all" if about.sensitivity == "public" else ", ".join(about.sources)],
     }
     return {name: values for name, values in facts.items() if values}
+
+
+def _stand_in(generator) -> list[str]:
+    """Where the stand-in's numbers come from, and whether they were fitted on real data."""
+    if generator is None:
+        return []
+    told = [generator.source] if generator.source else []
+    return told + ([f"Fitted on: {generator.fitted_on}"] if generator.fitted_on else [])
+
+
+def may_i(entry) -> str:
+    """Whether the data can be read as the catalogue was opened, by which right, until when; else why not."""
+    about, catalog = entry.about, entry.catalog
+    if about.sensitivity != "pseudonymised":
+        return "yes, everybody"
+    if catalog.profile != "secure":
+        return "yes, a stand-in: made up, nobody's data. The real data are read in the profile secure, with an approval"
+    try:
+        permission = entry.permission()
+    except PaillasseError as refusal:
+        return f"no. {refusal}"
+    who = f"the project {catalog.project}, for {catalog.purpose}"
+    return f"yes, {who}, until {permission.valid_until} (approval {permission.reference}); every read is recorded"
 
 
 def _rules(field) -> str:
@@ -116,6 +166,9 @@ def _rules(field) -> str:
 
 
 def _how_to_read(entry) -> str:
+    needs_columns = entry.catalog.profile == "secure" and len(entry.without_identifiers()) < len(entry.fields)
+    if needs_columns and entry.about.sensitivity == "pseudonymised":
+        return f'entry = catalog["{entry.name}"]; entry.read(columns=entry.without_identifiers())'
     return f'catalog["{entry.name}"].read()'
 
 

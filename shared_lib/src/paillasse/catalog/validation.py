@@ -28,20 +28,26 @@ def validate(data, schema: Schema, title: str) -> None:
     """
     from pandera.errors import SchemaErrors
 
+    lines = []
+    key = primary_key(schema)
+    # Not by pandera, which needs minutes to report a million rows that are there twice.
+    if key and set(key) <= set(data.columns) and (n := int(data[key].dropna().duplicated(keep=False).sum())):
+        lines.append(f"  primary key {', '.join(key)}: not unique: {_rows(n)}")
     try:
         compiled(schema, list(data.columns)).validate(data, lazy=True, inplace=True)
-    except SchemaErrors as error:
-        cases = error.failure_cases
-    else:
+    except SchemaErrors as errors:
+        lines += [
+            f"  column {error.schema.name!r}: {error.check.error}: {_rows(int((~error.check_output).sum()))}"
+            for error in errors.schema_errors
+        ]
+    if not lines:
         return
-    counts = cases.groupby(["column", "check"], sort=False, dropna=False)["index"].nunique()
-    lines = list(dict.fromkeys(_sentence(column, rule, n, schema) for (column, rule), n in counts.items()))
     remedy = "Mend the data at their source or, if a rule is wrong, the schema in the catalogue."
     raise DataError("\n".join([f"{title}: the data break their schema:", *lines, remedy]))
 
 
 def compiled(schema: Schema, columns: list[str]):
-    """The pandera schema of some columns. Types are not in it: the drivers read by the declared type.
+    """The pandera schema of some columns. Types are not in it: the drivers read by the declared type; nor is the key.
 
     Returns
     -------
@@ -52,15 +58,10 @@ def compiled(schema: Schema, columns: list[str]):
     key = primary_key(schema)
     return pandera.DataFrameSchema(
         {
-            field.name: pandera.Column(
-                nullable=not (field.constraints.required or field.name in key),
-                unique=field.constraints.unique,
-                checks=_checks(field),
-            )
+            field.name: pandera.Column(nullable=True, checks=_checks(field, field.name in key))
             for field in schema.fields
             if field.name in columns
-        },
-        unique=key if key and set(key) <= set(columns) else None,
+        }
     )
 
 
@@ -68,21 +69,31 @@ def primary_key(schema: Schema) -> list[str]:
     return [schema.primaryKey] if isinstance(schema.primaryKey, str) else schema.primaryKey
 
 
-def _checks(field: Field) -> list:
+def _checks(field: Field, in_key: bool) -> list:
+    """Each with one failure case: pandera would write every one of a million into a message that nobody may see."""
     from pandera.pandas import Check
 
+    def check(holds, error: str, missing_too: bool = False):
+        return Check(holds, error=error, ignore_na=not missing_too, n_failure_cases=1)
+
     checks = []
-    if field.codes:
-        checks.append(Check.isin(list(field.codes), error="a value that is none of its codes"))
-    if field.type == "number":  # a CSV with one is refused before; a parquet file can hold it
-        checks.append(Check(lambda values: ~values.isin([math.inf, -math.inf]), error="an infinite number"))
     limits = field.constraints
+    if limits.required or in_key:
+        checks.append(check(lambda values: values.notna(), "missing, but required", missing_too=True))
+    if limits.unique:
+        checks.append(check(lambda values: ~values.duplicated(keep=False), "not unique"))
+    if field.codes:
+        checks.append(check(lambda values: values.isin(list(field.codes)), "a value that is none of its codes"))
+    if field.type == "number":  # a CSV with one is refused before; a parquet file can hold it
+        checks.append(check(lambda values: ~values.isin([math.inf, -math.inf]), "an infinite number"))
     if limits.enum:
-        checks.append(Check.isin(limits.enum, error="a value that is not in its enum"))
+        checks.append(check(lambda values: values.isin(limits.enum), "a value that is not in its enum"))
     if limits.minimum is not None:
-        checks.append(Check.ge(_comparable(limits.minimum, field), error=f"below the minimum {limits.minimum}"))
+        least = _comparable(limits.minimum, field)
+        checks.append(check(lambda values: values >= least, f"below the minimum {limits.minimum}"))
     if limits.maximum is not None:
-        checks.append(Check.le(_comparable(limits.maximum, field), error=f"above the maximum {limits.maximum}"))
+        most = _comparable(limits.maximum, field)
+        checks.append(check(lambda values: values <= most, f"above the maximum {limits.maximum}"))
     return checks
 
 
@@ -92,13 +103,5 @@ def _comparable(limit, field: Field):
     return pandas.Timestamp(limit) if field.type == "date" else limit
 
 
-def _sentence(column: str, rule: str, n: int, schema: Schema) -> str:
-    rows = f"{n} row{'s' if n > 1 else ''}"
-    match rule:
-        case "multiple_fields_uniqueness":
-            return f"  primary key {', '.join(primary_key(schema))}: not unique: {rows}"
-        case "not_nullable":
-            return f"  column {column!r}: missing, but required: {rows}"
-        case "field_uniqueness":
-            return f"  column {column!r}: not unique: {rows}"
-    return f"  column {column!r}: {rule}: {rows}"
+def _rows(n: int) -> str:
+    return f"{n} row{'s' if n > 1 else ''}"

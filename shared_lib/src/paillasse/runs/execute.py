@@ -19,6 +19,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.log import logger
 
+from paillasse.catalog.reads import FILE_VARIABLE, noted
 from paillasse.errors import PaillasseError
 from paillasse.files import write_atomically
 from paillasse.runs.artefacts import FOLDER_VARIABLE, HEADLINE
@@ -29,6 +30,7 @@ from paillasse.runs.results import new_folder, now, write_state
 NOTEBOOK = "notebook.ipynb"
 WORKING_NOTEBOOK = "running.ipynb"
 KERNEL_LOG = "kernel.log"
+READS = "reads.jsonl"
 # Every library that would otherwise start a thread per core in each of several kernels.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"
@@ -99,7 +101,8 @@ papermill_engines.register("paillasse", Engine)
 
 def kernel_environment(job: Job) -> dict[str, str]:
     """The environment of a run's kernel: where artefacts go, the profile, and its share of the cores."""
-    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(job.threads)) | {FOLDER_VARIABLE: str(job.folder)}
+    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(job.threads))
+    environment |= {FOLDER_VARIABLE: str(job.folder), FILE_VARIABLE: str(job.folder / READS)}
     if job.run.profile:
         environment["PAILLASSE_PROFILE"] = job.run.profile
     return environment
@@ -122,7 +125,10 @@ def execute(job: Job) -> dict:
     )
     outcome = _run_papermill(job)
     _keep_notebook(job, outcome["state"])
-    job.state = write_state(job.folder, finished=now().isoformat(), headline=_headline(job.folder), **outcome)
+    inputs = {"data_sets": noted(job.folder / READS)}
+    ended = {"finished": now().isoformat(), "headline": _headline(job.folder), "inputs": inputs}
+    job.state = write_state(job.folder, **ended, **outcome)
+    (job.folder / READS).unlink(missing_ok=True)
     return job.state
 
 
@@ -172,9 +178,11 @@ def _run_papermill(job: Job) -> dict:
 
 def _error(job: Job, exception: str, message: str, harmless: bool) -> dict:
     """What is kept of an error. Its message may quote a patient's value (`could not convert string to float: …`),
-    so it stays in the notebook unless the data are nobody's secret or the message is one that never does."""
+    so it stays in the notebook unless the data are nobody's secret or the message is one that never does. A notebook
+    may choose the profile itself; what it has read tells."""
     error = {"cell": job.cell or None, "exception": exception}
-    if harmless or job.run.profile in ("public", "synthetic"):
+    restricted = any(each["restricted"] for each in noted(job.folder / READS))
+    if harmless or (job.run.profile in ("public", "synthetic") and not restricted):
         error["message"] = " ".join(message.split())[:300]
     return error
 
