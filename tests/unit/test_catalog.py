@@ -166,6 +166,24 @@ def test_the_caveats_state_what_the_data_hold(catalog):
     assert pbc.trt.isna().sum() == 106
 
 
+def test_a_version_tells_a_data_set_from_any_other_form_of_it(catalog, tmp_path):
+    text = (ROOT / "data_catalog.yaml").read_text(encoding="utf-8")
+    names = ["snds_patients", "snds_drugs", "lung_io"]
+    before = {name: catalog[name].version() for name in names}
+    (tmp_path / "data_catalog.yaml").write_text(text, encoding="utf-8")
+    assert {name: open_catalog(tmp_path / "data_catalog.yaml")[name].version() for name in names} == before
+    patients = text.index("  snds_patients:\n")
+    other = text[:patients] + text[patients:].replace("title: National", "title: The national", 1)
+    (tmp_path / "data_catalog.yaml").write_text(other, encoding="utf-8")
+    now = {name: open_catalog(tmp_path / "data_catalog.yaml")[name].version() for name in names}
+    changed = [name for name in names if now[name] != before[name]]
+    assert changed == ["snds_patients", "snds_drugs"]  # the drugs are those of the patients
+
+
+def test_a_database_table_whose_version_nobody_declares_may_be_another_each_time(catalog):
+    assert catalog.in_profile("secure")["lung_io"].version() is None
+
+
 # --- what notebooks use --------------------------------------------------------------------------------------
 
 

@@ -37,10 +37,13 @@ def main():
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time; default: one for each core.")
 @click.option("--profile", type=click.Choice(["public", "synthetic", "secure"]), help="Instead of runs.yaml's.")
-def run(names, jobs, profile):
+@click.option("--fresh", is_flag=True, help="Also what is kept.")
+@click.option("--plan", is_flag=True, help="Say what would run and why, and run nothing.")
+def run(names, jobs, profile, fresh, plan):
     """Execute runs.yaml with papermill; exits 0 only if every run is ok.
 
-    NAME is a run of runs.yaml, or one point of its grid; without a name every run is executed. Results, with an
+    NAME is a run of runs.yaml, or one point of its grid; without a name every run is meant. A run whose notebook,
+    parameters, code, environment and data are those of its newest result is kept, not executed. Results, with an
     index.html of all of them, are in the folder runs.
     """
     import dataclasses
@@ -56,6 +59,22 @@ def run(names, jobs, profile):
         return
     default = default_profile(project)
     chosen = [dataclasses.replace(each, profile=profile or each.profile or default) for each in chosen]
+    from paillasse.runs.inputs import plan_of
+
+    reasons = plan_of(project, chosen)
+    if fresh:
+        reasons = {name: reason or "asked for" for name, reason in reasons.items()}
+    if plan:
+        for name, reason in reasons.items():
+            click.echo(f"run   {name}: {reason}" if reason else f"keep  {name}")
+        return
+    kept = sum(reason is None for reason in reasons.values())
+    if kept:
+        what = "1 run" if kept == 1 else f"{kept} runs"
+        click.echo(f"{what} kept: nothing has changed that the result depends on (--fresh runs all)")
+    chosen = [each for each in chosen if reasons[each.name]]
+    if not chosen:
+        return
     from paillasse.runs.results import counted
     from paillasse.runs.together import execute_all  # papermill: only once there is something to run
 

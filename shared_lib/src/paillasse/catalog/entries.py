@@ -1,9 +1,10 @@
 """The catalogue as a researcher uses it: open it, take a data set by its name, read it."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -121,6 +122,10 @@ class Catalog:
         if name not in self.datasets:
             raise CatalogError(f"No data set {name!r} in the catalogue. {did_you_mean(name, self.datasets)}")
         return Entry(name, self.datasets[name], self)
+
+    def in_profile(self, profile: str) -> "Catalog":
+        """The same catalogue, opened in another profile."""
+        return replace(self, profile=profile)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.datasets)
@@ -289,6 +294,45 @@ class Entry:
             )
         return sources[wanted]
 
+    def version(self) -> str | None:
+        """What tells this form of the data set from any other: of its entry, and of its file, table or generator.
+
+        Returns
+        -------
+        str or None
+            None for a database's table whose catalogue declares no `version`: it may change at any time.
+
+        Raises
+        ------
+        CatalogError, DataError
+            No source for the profile, no such file, or not the one declared.
+
+        Examples
+        --------
+        >>> len(open_catalog()["gbsg"].version())
+        64
+        """
+        from paillasse.catalog.drivers import state_of
+
+        source = self.source
+        if source.driver == "postgres" and source.version is None:
+            return None
+        declared = [each.model_dump_json() for each in self._with_parents()]
+        state = state_of(source, self.catalog.folder)
+        return hashlib.sha256(json.dumps([*declared, state]).encode()).hexdigest()
+
+    def _with_parents(self) -> list[Dataset]:
+        """The data set, and those whose rows its own are linked to: of a stand-in, they change with them."""
+        found, names = [], [self.name]
+        for name in names:  # grows on the way
+            if dataset := self.catalog.datasets.get(name):
+                found.append(dataset)
+                linked = [key.reference.resource for key in dataset.table_schema.foreignKeys]
+                if dataset.generator and dataset.generator.for_each:
+                    linked.append(dataset.generator.for_each.dataset)
+                names += [each for each in dict.fromkeys(linked) if each not in names]
+        return found
+
     def table(self, columns: Iterable[str] | None = None):
         """The data set as a lazy ibis table: nothing is read before a result is asked for.
 
@@ -416,7 +460,7 @@ class Entry:
         source = self.source
         if permission is not None:
             tighten(permission.policy)
-        note(self.name, self.catalog.profile, permission is not None, source.sha256 or source.version)
+        note(self.name, self.catalog.profile, permission is not None, self.version)
         return open_table(self.name, self.catalog.datasets, source, self.catalog.folder)
 
     def _rows(self, table):

@@ -24,8 +24,10 @@ from paillasse.errors import PaillasseError
 from paillasse.files import write_atomically
 from paillasse.runs.artefacts import FOLDER_VARIABLE, HEADLINE
 from paillasse.runs.declared import Run
+from paillasse.runs.inputs import inputs
+from paillasse.runs.owner import this_process
 from paillasse.runs.parameters import read_notebook
-from paillasse.runs.results import new_folder, now, write_state
+from paillasse.runs.results import FOLDER, new_folder, now, read_state, write_state
 
 NOTEBOOK = "notebook.ipynb"
 WORKING_NOTEBOOK = "running.ipynb"
@@ -120,13 +122,15 @@ def execute(job: Job) -> dict:
         title=title_of(run.notebook),
         parameters=run.parameters,
         profile=run.profile,
+        inputs=inputs(job.project, run),
         state="running",
+        owner=this_process(),
         started=now().isoformat(),
     )
     outcome = _run_papermill(job)
-    _keep_notebook(job, outcome["state"])
-    inputs = {"data_sets": noted(job.folder / READS)}
-    ended = {"finished": now().isoformat(), "headline": _headline(job.folder), "inputs": inputs}
+    _keep_notebook(job.folder, outcome["state"])
+    read = {"data_sets": noted(job.folder / READS)}
+    ended = {"finished": now().isoformat(), "headline": _headline(job.folder), "inputs": job.state["inputs"] | read}
     job.state = write_state(job.folder, **ended, **outcome)
     (job.folder / READS).unlink(missing_ok=True)
     return job.state
@@ -187,19 +191,28 @@ def _error(job: Job, exception: str, message: str, harmless: bool) -> dict:
     return error
 
 
-def _keep_notebook(job: Job, state: str) -> None:
+def repair(project: Path) -> None:
+    """Write the truth about runs whose process was killed before it could."""
+    for file in (project / FOLDER).glob("*/*/run.json"):
+        state = read_state(file.parent)
+        if state != json.loads(file.read_text(encoding="utf-8")):
+            _keep_notebook(file.parent, state["state"])
+            write_state(file.parent, **state)
+
+
+def _keep_notebook(folder: Path, state: str) -> None:
     """Give the executed notebook its final name, with the truth about the cells that never ran."""
-    working = job.folder / WORKING_NOTEBOOK
+    working = folder / WORKING_NOTEBOOK
     if not working.is_file():
         return
     notebook = json.loads(working.read_text(encoding="utf-8"))
-    notebook["metadata"]["papermill"]["output_path"] = str(job.folder / NOTEBOOK)
+    notebook["metadata"]["papermill"]["output_path"] = str(folder / NOTEBOOK)
     if state not in ("ok", "error"):
         notebook["metadata"]["papermill"]["exception"] = True
         for cell in notebook["cells"]:
             if cell["cell_type"] == "code" and cell["execution_count"] is None:
                 cell["metadata"]["papermill"]["status"] = "pending"
-    write_atomically(job.folder / NOTEBOOK, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+    write_atomically(folder / NOTEBOOK, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
     working.unlink()
 
 

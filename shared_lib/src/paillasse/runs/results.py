@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from paillasse.files import write_atomically
+from paillasse.runs.owner import is_dead
 
 FOLDER = "runs"
 
@@ -31,13 +32,20 @@ def new_folder(project: Path, name: str) -> Path:
 
 def write_state(folder: Path, **fields) -> dict:
     """Change `run.json`: once per change of state, all of it at a time."""
-    state = read_state(folder) | fields
+    state = _written(folder) | fields
     write_atomically(folder / "run.json", json.dumps(state, indent=2, ensure_ascii=False) + "\n")
     return state
 
 
 def read_state(folder: Path) -> dict:
-    """What `run.json` says; empty where there is none."""
+    """What `run.json` says, empty where there is none; a run whose process has died was killed."""
+    state = _written(folder)
+    if state.get("state") == "running" and is_dead(state.get("owner")):
+        return state | {"state": "killed", "error": {"exception": "KilledError", "message": "the runner was killed"}}
+    return state
+
+
+def _written(folder: Path) -> dict:
     try:
         return json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paillasse.runs.declared import Run
-from paillasse.runs.execute import Job, execute
+from paillasse.runs.execute import Job, execute, repair
 from paillasse.runs.pages import write_index, write_page
 from paillasse.runs.progress import Display
 
@@ -40,6 +40,7 @@ def execute_all(project: Path, runs: list[Run], declared: list[str], jobs: int |
     jobs = min(jobs or cores(), len(runs)) or 1
     waiting = [Job(project, run, threads=max(1, cores() // jobs)) for run in runs]
     done, failures, cancelled = [], 0, False
+    repair(project)
     with _other_ends_as_interrupt(), ThreadPoolExecutor(jobs) as pool, Display(waiting) as display:
         pending = {pool.submit(_execute_and_show, job): job for job in waiting}
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from paillasse.catalog.drivers.csv import csv_problem, csv_table
 from paillasse.catalog.drivers.duckdb_file import duckdb_table
+from paillasse.catalog.drivers.files import files_of
 from paillasse.catalog.drivers.parquet import parquet_table
 from paillasse.catalog.drivers.postgres import postgres_rows, postgres_table
 from paillasse.catalog.drivers.synthetic import stand_in
@@ -51,6 +52,20 @@ def open_table(name: str, datasets: dict[str, Dataset], source: Source, folder: 
         No such file, table or server, another content than the one declared, or other columns.
     """
     return DRIVERS[source.driver](name, datasets, source, folder)
+
+
+def state_of(source: Source, folder: Path) -> str:
+    """What differs once the source has changed: what is declared of it, checksum or version, else the files' state.
+
+    Raises
+    ------
+    CatalogError, DataError
+        As `open_table`.
+    """
+    if source.path is None:
+        return source.version or ""
+    files = files_of(source, folder)  # are they the declared ones?
+    return source.sha256 or str([(file.relative, file.state()) for file in files])
 
 
 def rows_of(table, source: Source, folder: Path, schema: Schema):

@@ -1,0 +1,111 @@
+"""What a result depends on, each part as one short text, so that it can be said which part has changed.
+
+Notebook: its code, not its prose or outputs. Code: the shared library; the project's own, which is `src/` and what lies
+beside the notebook. Environment: the interpreter and the lock file. Data: the versions of the data sets that the run
+read, as the catalogue told it. What a notebook reads by other ways than the catalogue is not seen here.
+"""
+
+import hashlib
+import json
+import platform
+from functools import cache
+from pathlib import Path
+
+import paillasse
+from paillasse.catalog import Catalog, open_catalog
+from paillasse.catalog.entries import FILE_NAME
+from paillasse.errors import PaillasseError
+from paillasse.runs.declared import Run
+from paillasse.runs.parameters import read_notebook
+from paillasse.runs.results import latest, read_state
+
+LOCK = "requirements.lock"
+# Each part of `inputs`, and how a reader is told that it has changed.
+WORDS = {
+    "notebook": "the notebook's code",
+    "parameters": "the parameters",
+    "profile": "the profile",
+    "library": "the shared library",
+    "project": "the project's code",
+    "environment": "the environment",
+}
+
+
+def inputs(project: Path, run: Run) -> dict:
+    """What a run depends on before it starts; the data that it reads are known afterwards.
+
+    Returns
+    -------
+    dict
+        The parts of `WORDS`: `parameters` and `profile` as they are, the others as checksums.
+    """
+    beside = sorted(run.notebook.parent.glob("*.py"))
+    return {
+        "notebook": _code_of(run.notebook),
+        "parameters": run.parameters,
+        "profile": run.profile,
+        "library": _tree(Path(paillasse.__file__).parent),
+        "project": _digest([_tree(project / "src"), *(f"{path.name} {_file(path)}" for path in beside)]),
+        "environment": _digest([platform.python_version(), _file(project / LOCK)]),
+    }
+
+
+def plan_of(project: Path, runs: list[Run]) -> dict[str, str | None]:
+    """Name of each run → why it must be executed, or None if its newest result still stands."""
+    file = project / FILE_NAME
+    catalog = open_catalog(file) if file.is_file() else None
+    return {run.name: why_run(project, run, catalog) for run in runs}
+
+
+def why_run(project: Path, run: Run, catalog: Catalog | None) -> str | None:
+    """Why a run must be executed; None if its newest result still stands.
+
+    Parameters
+    ----------
+    project
+        Its folder.
+    run
+        With its final profile.
+    catalog
+        The project's, for the versions of data sets; None where there is none.
+    """
+    folder = latest(project, run.name)
+    if folder is None:
+        return "new"
+    state = read_state(folder)
+    if state.get("state") != "ok":
+        return f"its last run was not ok ({state.get('state')})"
+    before, now = state.get("inputs", {}), inputs(project, run)
+    changed = [words for part, words in WORDS.items() if before.get(part) != now[part]]
+    changed += [f"the data set {each['data_set']}" for each in before.get("data_sets", []) if _is_other(each, catalog)]
+    return "changed: " + ", ".join(changed) if changed else None
+
+
+def _is_other(read: dict, catalog: Catalog | None) -> bool:
+    """Whether a data set may be another than the one that was read: without a version, that cannot be excluded."""
+    if read["version"] is None or catalog is None:
+        return True
+    try:
+        return catalog.in_profile(read["profile"])[read["data_set"]].version() != read["version"]
+    except PaillasseError:  # no longer there, or not to be read: the run will say so
+        return True
+
+
+def _code_of(notebook: Path) -> str:
+    return _digest([cell["source"] for cell in read_notebook(notebook)["cells"] if cell["cell_type"] == "code"])
+
+
+@cache
+def _tree(folder: Path) -> str:
+    """One checksum over the files that code consists of; nothing where there is no such folder."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+    return _digest([f"{path.relative_to(folder).as_posix()} {_file(path)}" for path in files])
+
+
+@cache
+def _file(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _digest(parts: list[str]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

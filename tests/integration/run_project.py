@@ -1,0 +1,52 @@
+"""A project made for a test: one-cell notebooks, runs.yaml, and the command that runs it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+
+class Project:
+    """A project made of one-cell notebooks, and the command that runs it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        (folder / "notebooks").mkdir(parents=True)
+        self.entries = []
+
+    def notebook(self, name, *cells, parameters=None):
+        tagged = [new_code_cell(parameters, metadata={"tags": ["parameters"]})] if parameters else []
+        cells = [new_markdown_cell(f"# The question of {name}"), *tagged, *map(new_code_cell, cells)]
+        nbformat.write(new_notebook(cells=cells), self.folder / "notebooks" / f"{name}.ipynb")
+
+    def run(self, name, *cells, parameters=None, **entry):
+        self.notebook(name, *cells, parameters=parameters)
+        self.entries.append({"name": name, "notebook": f"notebooks/{name}.ipynb", **entry})
+        (self.folder / "runs.yaml").write_text(json.dumps({"runs": self.entries}), encoding="utf-8")
+
+    def start(self, *arguments):
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("PAILLASSE")}
+        command = [sys.executable, "-m", "paillasse.cli", *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
+        return subprocess.Popen(command, cwd=self.folder, env=environment | {"PYTHONUTF8": "1"}, **pipes)
+
+    def paillasse(self, *arguments):
+        process = self.start(*arguments)
+        stdout, stderr = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+
+    def result(self, name):
+        """The folder of a run's only result."""
+        (folder,) = (self.folder / "runs" / name).iterdir()
+        return folder
+
+    def state(self, name):
+        return json.loads((self.result(name) / "run.json").read_text(encoding="utf-8"))
+
+    def outputs(self, name):
+        """All that the executed notebook printed."""
+        notebook = nbformat.read(self.result(name) / "notebook.ipynb", as_version=4)
+        return "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
