@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import jinja2
+import nbformat
 import pandas
 import psycopg
 import pytest
@@ -20,8 +21,8 @@ from paillasse.catalog.access import VARIABLE
 ROOT = Path(__file__).parents[2]
 DATABASE = "enclave"
 READER = "lung_reader"
-# One value of a secure row that no error, state or record may show; the stand-in never draws it.
-PSEUDONYM = "SECRET-PSEUDONYM-1"
+# What every secure pseudonym begins with: no error, state or record may show it.
+PSEUDONYM = "SECRET-PSEUDONYM"
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,28 @@ def test_the_same_notebook_runs_on_synthetic_and_on_secure_by_one_changed_parame
     assert not [name for name in columns if "patient" in name]
     shown = "".join(path.read_text(encoding="utf-8") for path in (project / "runs" / "secure").rglob("*.json"))
     assert PSEUDONYM not in shown + done.stdout + done.stderr
+
+
+LEAKING = """\
+from paillasse import open_catalog
+entry = open_catalog(profile="secure")["lung_io"]
+entry.read(columns=["age"], where=lambda t: t.age > 30)
+entry.read(columns=["patient", "age"], where=lambda t: t.age > int(t.patient.to_pandas()[0].split("-")[1]))
+"""
+
+
+def test_the_record_names_the_columns_of_the_condition_and_its_error_names_no_patient(project, secure, postgres):
+    cell = nbformat.v4.new_code_cell(LEAKING)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), project / "notebooks" / "leak.ipynb")
+    (project / "runs.yaml").write_text('{"runs": [{"name": "leak", "notebook": "notebooks/leak.ipynb"}]}')
+    postgres.run_sql("DELETE FROM audit.reads; UPDATE audit.head SET number = 0, hash = repeat('0', 64)", DATABASE)
+    command = [sys.executable, "-m", "paillasse.cli", "run"]
+    done = subprocess.run(command, cwd=project, env=os.environ | secure, capture_output=True, text=True)
+    assert newest_state(project, "leak")["error"]["exception"] == "InputError"
+    written = "".join(path.read_text(encoding="utf-8") for path in (project / "runs").rglob("*") if path.is_file())
+    assert "SECRET" not in written + done.stdout + done.stderr
+    ((columns, filter_columns),) = postgres.run_sql("SELECT columns, filter_columns FROM audit.reads", DATABASE)
+    assert (columns, filter_columns) == (["age"], ["age"])
 
 
 def test_the_reader_s_role_can_neither_write_the_table_nor_change_its_records(secure, postgres):

@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import traceback
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from paillasse import open_catalog
 from paillasse.catalog.access import VARIABLE, narrowed
 from paillasse.catalog.model import Approval
 from paillasse.disclosure import Policy, policy, policy_in_force, tighten
-from paillasse.errors import AccessError, CatalogError, DataError
+from paillasse.errors import AccessError, CatalogError, DataError, InputError
 
 NEXT_YEAR = datetime.date.today() + datetime.timedelta(days=365)
 YESTERDAY = datetime.date.today() - datetime.timedelta(days=1)
@@ -33,8 +34,8 @@ class Enclave:
         self.project.mkdir()
         self.outside.mkdir()
         (self.outside / "cohort.csv").write_text(f"patient,age\nP1,{SECRET % 100}\nP2,60\n")
-        self.records = self.outside / "reads.jsonl"
-        self.audit = {"driver": "file", "path": str(self.records), "anchor": str(self.outside / "anchor.json")}
+        self.records, self.anchor = self.outside / "reads.jsonl", self.outside / "anchor.json"
+        self.audit = {"driver": "file", "path": str(self.records), "anchor": str(self.anchor)}
         monkeypatch.setenv("COHORT_ROOT", str(self.outside))
         monkeypatch.setenv(VARIABLE, str(self.outside / "steward.yaml"))
         monkeypatch.setattr(policy, "_in_force", Policy())
@@ -187,7 +188,34 @@ def test_the_lazy_table_follows_the_same_rules(enclave):
 
 
 def test_a_condition_may_use_columns_that_are_not_read(enclave):
-    assert enclave.entry().read(columns=["age"], where=lambda t: t.patient == "P2").age.tolist() == [60]
+    assert enclave.entry().read(columns=["patient"], where=lambda t: t.age > 50).patient.tolist() == ["P2"]
+
+
+def test_a_condition_looks_at_an_identifier_only_if_that_was_asked_for_by_name(enclave):
+    def where(table):
+        return table.patient == "P2"
+
+    assert enclave.entry().read(columns=["patient", "age"], where=where).age.tolist() == [60]
+    enclave.records.unlink()
+    enclave.anchor.unlink()
+    with pytest.raises(InputError, match=r"where: AttributeError. Expected .* over age$"):
+        enclave.entry().read(columns=["age"], where=where)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        lambda t: print(t.execute()),
+        lambda t: t.age > int(t.patient.to_pandas()[0]),
+        lambda t: t.age > t.age.max().execute(),
+        lambda t: t.age > "SECRET",
+    ],
+)
+def test_a_condition_is_made_without_a_look_at_the_data_and_its_error_quotes_nothing(enclave, where, capsys):
+    with pytest.raises(InputError) as refusal:
+        enclave.entry().read(columns=["patient", "age"], where=where)
+    told = "".join(traceback.format_exception(refusal.value)) + capsys.readouterr().out
+    assert not [secret for secret in ("P1", "P2", "SECRET", "60") if secret in told.replace("lambda t: t.age > 60", "")]
 
 
 def test_without_a_steward_s_file_nothing_is_read(enclave, monkeypatch):
@@ -198,11 +226,11 @@ def test_without_a_steward_s_file_nothing_is_read(enclave, monkeypatch):
 def test_a_steward_s_file_inside_the_project_is_refused(enclave, monkeypatch):
     (enclave.outside / "steward.yaml").rename(enclave.project / "steward.yaml")
     monkeypatch.setenv(VARIABLE, str(enclave.project / "steward.yaml"))
-    assert "must be outside the project" in enclave.refusal()
+    assert "absolute path outside the project" in enclave.refusal()
 
 
 def test_a_steward_s_file_that_its_reader_may_write_is_refused(enclave, monkeypatch):
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)  # who may write there, as the test's user may
     assert "you may write the file that says what you may read" in enclave.refusal()
 
 
@@ -220,7 +248,7 @@ def test_a_read_that_cannot_be_recorded_is_refused(enclave):
 
 
 def test_each_read_leaves_one_record_without_a_value(enclave):
-    enclave.entry().read(columns=["age"], where=lambda t: (t.patient == "P1") & (t.age < 99))
+    enclave.entry().read(columns=["age"], where=lambda t: (t.age < 50) & (t.age > -99))
     (line,) = enclave.records.read_text().splitlines()
     told = json.loads(line)
     assert {key: told[key] for key in ("project", "purpose", "data_set", "profile", "approval", "rows", "outcome")} == {
@@ -232,8 +260,7 @@ def test_each_read_leaves_one_record_without_a_value(enclave):
         "rows": 1,
         "outcome": "read",
     }
-    assert (told["columns"], told["filter_columns"]) == (["age"], ["age", "patient"])
-    assert "P1" not in line
+    assert (told["columns"], told["filter_columns"]) == (["age"], ["age"])
     assert "99" not in line.replace(told["started_at"], "").replace(told["id"], "").replace(told["previous"], "")
 
 
@@ -256,6 +283,39 @@ def test_a_changed_file_is_refused(enclave):
     )
     with pytest.raises(Exception, match="not the file that the catalogue declares"):
         enclave.entry().read(columns=["age"])
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (
+            {"sources": {"synthetic": {"driver": "csv", "path": "${COHORT_ROOT}/cohort.csv"}}},
+            "a stand-in is made (driver: synthetic) or a file below the catalogue's folder",
+        ),
+        (
+            {"sources": {"public": {"driver": "csv", "path": "${COHORT_ROOT}/cohort.csv"}}},
+            "pseudonymised data have the sources 'synthetic' and 'secure'",
+        ),
+        ({"sensitivity": "synthetic"}, "synthetic data have the source 'synthetic' and no other"),
+    ],
+)
+def test_real_patients_cannot_be_named_as_something_else(enclave, more, problem):
+    enclave.describe(**more)
+    with pytest.raises(CatalogError) as refusal:
+        enclave.entry()
+    assert problem in str(refusal.value)
+
+
+@pytest.mark.parametrize("place", ["steward.yaml", "../outside/steward.yaml"])
+def test_a_steward_s_file_is_named_by_an_absolute_path(enclave, monkeypatch, place):
+    monkeypatch.chdir(enclave.outside)
+    monkeypatch.setenv(VARIABLE, place)
+    assert "named by an absolute path outside the project" in enclave.refusal()
+
+
+def test_made_up_data_are_the_same_in_every_profile(enclave):
+    enclave.describe(sensitivity="synthetic", sources={"synthetic": {"driver": "synthetic"}})
+    assert len(enclave.entry().read()) == len(enclave.entry(profile="synthetic").read()) == 1000
 
 
 def test_public_data_need_no_permission_in_any_profile(monkeypatch):

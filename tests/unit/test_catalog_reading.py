@@ -1,6 +1,7 @@
 """Reading a data set: declared types, columns and rows pushed down, and each way in which a file is not as declared."""
 
 import hashlib
+import json
 
 import ibis
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow.parquet
 import pytest
 from toy_catalog import CSV, FIELDS, SECRET, entry, refused
 
+from paillasse import open_catalog
 from paillasse.catalog.drivers import engine
 from paillasse.errors import CatalogError, DataError, InputError
 
@@ -325,3 +327,61 @@ def test_an_enum_is_a_closed_list(tmp_path):
     fields = [{"name": "stage", "type": "string", "constraints": {"enum": ["I", "II"]}}]
     assert entry(tmp_path, "stage\nI\nII\nI\n", fields).read().stage.tolist() == ["I", "II", "I"]
     assert "column 'stage': a value that is not in its enum: 1 row" in refused(entry(tmp_path, "stage\nIII\n", fields))
+
+
+def test_whole_numbers_that_would_lose_digits_are_refused(tmp_path):
+    fields = [{"name": "age", "type": "integer"}]
+    assert entry(tmp_path, "age\n9007199254740993\n", fields).read().age.tolist() == [9007199254740993]
+    message = refused(entry(tmp_path, "age\n9007199254740993\n\n", fields))
+    assert "column 'age': beside missing values, whole numbers above 2**53 would lose digits" in message
+
+
+# --- links between data sets ---------------------------------------------------------------------------------------
+
+
+def linked(folder, fields="id", reference=None, visits: str = "id\n1\n3\n"):
+    """A catalogue of patients and their visits, the latter's entry."""
+    patients = {
+        "title": "Patients",
+        "description": "Patients.",
+        "steward": {"name": "A. Steward", "email": "steward@example.org"},
+        "publisher": "The cluster",
+        "licence": "CC0-1.0",
+        "sensitivity": "public",
+        "unit_of_observation": "patient",
+        "schema": {"fields": [{"name": "id", "type": "integer", "description": "Patient"}]},
+        "sources": {"public": {"driver": "csv", "path": "patients.csv"}},
+    }
+    key = {"fields": fields, "reference": reference or {"resource": "patients", "fields": "id"}}
+    schema = patients["schema"] | {"foreignKeys": [key]}
+    other = patients | {"schema": schema, "sources": {"public": {"driver": "csv", "path": "visits.csv"}}}
+    (folder / "patients.csv").write_text("id\n1\n2\n")
+    (folder / "visits.csv").write_text(visits)
+    file = folder / "data_catalog.yaml"
+    file.write_text(json.dumps({"datasets": {"patients": patients, "visits": other}}))
+    return open_catalog(file)["visits"]
+
+
+def test_a_check_counts_the_rows_whose_patient_is_not_there(tmp_path):
+    with pytest.raises(DataError, match="visits: foreign keys lead nowhere:\n  id: not in patients: 1 row"):
+        linked(tmp_path).check()
+    assert linked(tmp_path, visits="id\n1\n1\n").check() == "2 rows, 1 columns"
+
+
+def test_a_check_says_which_data_set_it_could_not_look_into(tmp_path):
+    visits = linked(tmp_path, reference={"resource": "elsewhere", "fields": "id"})
+    assert visits.check() == "2 rows, 1 columns; not in this catalogue: elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reference", "problem"),
+    [
+        ("id", {"resource": "patients", "fields": "nr"}, "visits: foreignKeys: patients has no field 'nr'"),
+        ("nr", {"resource": "patients", "fields": "id"}, "foreignKeys: there is no field 'nr'"),
+        (["id"], {"resource": "patients", "fields": ["id", "id"]}, "foreignKeys: as many fields as the reference has"),
+    ],
+)
+def test_a_foreign_key_that_names_what_is_not_there_is_a_mistake_of_the_catalogue(tmp_path, fields, reference, problem):
+    with pytest.raises(CatalogError) as error:
+        linked(tmp_path, fields, reference)
+    assert problem in str(error.value)

@@ -222,7 +222,8 @@ def test_a_dictionary_of_the_snds_becomes_an_entry(tmp_path):
     )
     assert text == (
         "# Started from dictionary.json. Paste what is below `datasets:` into data_catalog.yaml and see to each TODO.\n"
-        "# No value of a row is in it. A role with ? is guessed: the name says so, or no value comes twice.\n"
+        "# No value of a row below the columns' names is in it. A role with ? is guessed: the name says so, or no "
+        "value comes twice.\n"
         "# produit: DCIR_DCIRS\n"
         "# TODO: a foreign key points to the data set ir_ben_r: add it, or take the key out.\n"
         "datasets:\n"

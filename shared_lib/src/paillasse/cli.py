@@ -134,14 +134,16 @@ def show(name):
 
 @catalog.command()
 def check():
-    """Read every data set and validate it; exits 0 when all is well."""
+    """Read every data set and validate it, links between them too; exits 0 when all is well.
+
+    A stand-in is made for it. In the profile secure each approved data set is read, but for identifiers, and recorded.
+    """
     from paillasse import open_catalog
 
     failures = []
     for name, entry in open_catalog().entries.items():
         try:
-            data = entry.read(columns=list(entry.labels()))
-            click.echo(f"ok     {name}: {len(data)} rows, {len(data.columns)} columns")
+            click.echo(f"ok     {name}: {entry.check()}")
         except PaillasseError as error:
             failures.append(error)
             click.echo(f"wrong  {name}: {error}", err=True)

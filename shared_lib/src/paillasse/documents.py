@@ -78,7 +78,7 @@ def text_of(pattern: str, expected: str, secret: bool = False) -> Matching:
 
     def check(text: str) -> str:
         if not fullmatch(text):
-            given = "never a password in this file" if secret else f"got {text[:60]!r}"
+            given = "never a password in this file" if secret else f"got {shortened(text)}"
             raise mistake(f"expected {expected}; {given}")
         return text
 
@@ -278,7 +278,7 @@ class _Reader:
                 raise self.refusal(event, "a key must be a word or a number")
             if key in values:
                 first = marks[list(values).index(key)].line + 1
-                raise self.refusal(event, f"the key {_short(key)} is given twice (first on line {first})")
+                raise self.refusal(event, f"the key {shortened(key)} is given twice (first on line {first})")
             marks.append(event.start_mark)
             values[key] = self.value(self.next_event(), depth)
         return values
@@ -341,26 +341,28 @@ def _wording(place: Place, mistakes: list[dict], model: type[BaseModel]) -> str:
             return f"unknown key. {did_you_mean(_cut(str(place[-1])), _keys_of(model, place[:-1]))}"
         case "literal_error":
             known = re.findall(r"'([^']*)'", first["ctx"]["expected"])
-            return f"expected one of {', '.join(known)}; got {_short(given)}. {did_you_mean(_cut(str(given)), known)}"
+            expected = f"expected one of {', '.join(known)}"
+            return f"{expected}; got {shortened(given)}. {did_you_mean(_cut(str(given)), known)}"
         case "mistake":
             return first["ctx"]["message"]
         case "too_short":
             return "expected at least one; got none"
         case "greater_than":
-            return f"expected a number above {first['ctx']['gt']:g}; got {_short(given)}"
+            return f"expected a number above {first['ctx']['gt']:g}; got {shortened(given)}"
         case "greater_than_equal":
-            return f"expected at least {first['ctx']['ge']:g}; got {_short(given)}"
+            return f"expected at least {first['ctx']['ge']:g}; got {shortened(given)}"
     expected = dict.fromkeys(EXPECTED.get(each["type"], _pydantic_wording(each)) for each in mistakes)
     could_be_text = "text" in expected and "a finite number" not in expected
     quoted = " (put it in quotes)" if could_be_text and not isinstance(given, (dict, list, type(None))) else ""
-    return f"expected {' or '.join(expected)}; got {_short(given)}{quoted}"
+    return f"expected {' or '.join(expected)}; got {shortened(given)}{quoted}"
 
 
 def _pydantic_wording(mistake: dict) -> str:
     return re.sub(r"^Input should be ", "", mistake["msg"])
 
 
-def _short(value: object) -> str:
+def shortened(value: object) -> str:
+    """What was given, for a message; not an address, in which a password may be."""
     match value:
         case dict():
             return "keys with values"
@@ -368,6 +370,8 @@ def _short(value: object) -> str:
             return "a list"
         case None:
             return "nothing"
+        case str() if "://" in value:
+            return "an address"
         case str():
             return repr(_cut(value))
     return _cut(str(value))

@@ -96,13 +96,21 @@ def read_steward_file(path: Path) -> StewardFile:
 
 def _check_is_the_steward_s(path: Path, folder: Path, contact: str) -> None:
     """Refuse a file that the reader can have written: then it says nothing."""
-    if path.resolve().is_relative_to(folder.resolve()):
-        raise AccessError(f"{VARIABLE}: the steward's file must be outside the project. Ask {contact}, where it is.")
-    is_superuser = hasattr(os, "geteuid") and os.geteuid() == 0  # may write every file: nothing can be learnt from that
-    if path.is_file() and os.access(path, os.W_OK) and not is_superuser:
+    if not path.is_absolute() or path.resolve().is_relative_to(folder.resolve()):
         raise AccessError(
-            f"{VARIABLE}: you may write the file that says what you may read. Ask {contact}, to make it read-only."
+            f"{VARIABLE}: the steward's file is named by an absolute path outside the project. Ask {contact}, where."
         )
+    # The superuser may write every file: from that nothing can be learnt. On Windows a file has no such owner.
+    user = os.geteuid() if hasattr(os, "geteuid") else 0
+    if path.is_file() and user != 0 and _can_change(path, user):
+        raise AccessError(
+            f"{VARIABLE}: you may write the file that says what you may read. Ask {contact}, to own it and its folder."
+        )
+
+
+def _can_change(path: Path, user: int) -> bool:
+    """Whether a user may write the file, let themselves write it, or put another in its place."""
+    return path.stat().st_uid == user or os.access(path, os.W_OK) or os.access(path.resolve().parent, os.W_OK)
 
 
 def narrowed(approval: Approval, own: Approval | None) -> Approval:

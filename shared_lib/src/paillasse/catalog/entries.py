@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from paillasse.catalog.asked import columns_asked, condition_asked
 from paillasse.catalog.model import Dataset, Document, Field, Profile, Purpose, Source
 from paillasse.disclosure import tighten
 from paillasse.documents import read_document
@@ -236,7 +237,7 @@ class Entry:
         import pandas
 
         names = [field.name for field in self.fields if field.name in data.columns]
-        chosen = names if columns is None else self._known(columns, names)
+        chosen = names if columns is None else columns_asked(self.name, columns, names)
         coded = [field for field in self.fields if field.name in chosen and field.codes]
         new = {
             field.name: pandas.Categorical(data[field.name].map(field.codes), list(field.codes.values()))
@@ -284,9 +285,10 @@ class Entry:
 
     @property
     def source(self) -> Source:
-        """The source that the profile chooses; public data have one for all profiles."""
+        """The source that the profile chooses; data that are nobody's secret have one for all profiles."""
         sources = self.about.sources
-        wanted = "public" if self.about.sensitivity == "public" else self.catalog.profile
+        sensitivity = self.about.sensitivity
+        wanted = self.catalog.profile if sensitivity == "pseudonymised" else sensitivity
         if wanted not in sources:
             raise CatalogError(
                 f"The data set {self.name!r} has no source for the profile {wanted!r}, only for {', '.join(sources)}. "
@@ -337,7 +339,9 @@ class Entry:
         """The data set as a lazy ibis table: nothing is read before a result is asked for.
 
         Columns have the declared types, but the rows are not validated; `read` does that. Files are on DuckDB, where
-        tables of several data sets can be joined; a PostgreSQL table stays on its server.
+        tables of several data sets can be joined; a PostgreSQL table stays on its server. Of secure data one record is
+        made, when the table is handed over; what is computed from it later, and how often, is not seen, and an error of
+        the database's own may quote a value. Prefer `read` where the rows fit into memory.
 
         Parameters
         ----------
@@ -381,7 +385,8 @@ class Entry:
         -------
         ibis.Table
             patient, category (string), code (string), value (float64, missing where the data set has none),
-            start, end (dates; the end is the start where the data set has none).
+            start, end (dates; the end is the start where the data set has none). Who asks for events asks for the
+            patient's pseudonym; of secure data, its column stands in the record.
 
         Raises
         ------
@@ -415,7 +420,7 @@ class Entry:
             The columns wanted, in that order; all by default. Others are not read.
         where
             Which rows: a function of the ibis table, `lambda t: t.age > 60`; all by default. It may use columns
-            that are not wanted.
+            that are not wanted; of secure data no identifier that is not. What it is given has no rows.
 
         Returns
         -------
@@ -443,14 +448,55 @@ class Entry:
         columns = self._columns(columns)
         permission = self.permission()
         table = self._opened(permission)
-        condition = None if where is None else self._condition(table, where)
-        matching = (table if condition is None else table.filter(condition)).select(columns)
+        filter_columns = []
+        if where is not None:
+            # Of secure data a condition, too, may look at an identifier only if it was asked for by name.
+            open_to_all = table.columns if permission is None else {*columns, *self.without_identifiers()}
+            usable = [name for name in table.columns if name in open_to_all]
+            condition, filter_columns = condition_asked(self.name, where, table, usable, permission is None)
+            table = table.filter(condition)
+        matching = table.select(columns)
         if permission is None:
             return self._rows(matching)
         from paillasse.catalog.audit import recorded
 
-        record = self._record(permission, columns, filter_columns=_columns_of(condition))
+        record = self._record(permission, columns, filter_columns)
         return recorded(permission.sink, record, lambda: self._rows(matching), self._contact)
+
+    def check(self) -> str:
+        """Read all and validate it: rows against the schema, and foreign keys against the data sets that they lead to.
+
+        Of secure data identifiers are left out, and with them the keys that are made of them.
+
+        Returns
+        -------
+        str
+            What was checked.
+
+        Raises
+        ------
+        PaillasseError
+            As `read`.
+
+        Examples
+        --------
+        >>> open_catalog()["gbsg"].check()
+        '686 rows, 11 columns'
+        """
+        from paillasse.catalog.validation import check_links
+
+        restricted = self.permission() is not None
+        columns = self.without_identifiers() if restricted else [field.name for field in self.fields]
+        data = self.read(columns)
+        checked = f"{len(data):,} rows, {len(columns)} columns"
+        if restricted and len(columns) < len(self.fields):
+            return f"{checked}; identifiers were not read"
+        linked = {key.reference.resource for key in self.about.table_schema.foreignKeys}
+        elsewhere = sorted(linked - set(self.catalog))
+        if linked and not restricted:
+            tables = {name: self.catalog[name].table() for name in {self.name, *linked} if name in self.catalog}
+            check_links(self.name, self.about.table_schema, tables)
+        return f"{checked}; not in this catalogue: {', '.join(elsewhere)}" if elsewhere else checked
 
     def _opened(self, permission: "Permission | None"):
         """The source's table, all columns; from here on the process is held to the data's policy."""
@@ -466,15 +512,13 @@ class Entry:
     def _rows(self, table):
         """The rows of a table that columns and conditions have narrowed, validated."""
         from paillasse.catalog.drivers import rows_of
+        from paillasse.catalog.frames import as_frame
         from paillasse.catalog.validation import validate
 
         source, schema = self.source, self.about.table_schema
-        rows = rows_of(table, source, self.catalog.folder, schema)
-        data = rows.to_pandas(date_as_object=False)
-        for field in self.fields:
-            if field.type == "boolean" and field.name in data.columns and data[field.name].isna().any():
-                data[field.name] = data[field.name].astype("float64")
-        validate(data, schema, f"{source.place} ({self.name} in the catalogue)")
+        title = f"{source.place} ({self.name} in the catalogue)"
+        data = as_frame(rows_of(table, source, self.catalog.folder, schema), schema, title)
+        validate(data, schema, title)
         return data
 
     @property
@@ -502,7 +546,7 @@ class Entry:
 
         names = [field.name for field in self.fields]
         if columns is not None:
-            return self._known(columns, names)
+            return columns_asked(self.name, columns, names)
         identifiers = [name for name in names if name not in self.without_identifiers()]
         if identifiers and is_restricted(self.about, self.catalog.profile):
             raise AccessError(
@@ -511,36 +555,6 @@ class Entry:
                 "read(columns=[…]); all others are entry.without_identifiers()."
             )
         return names
-
-    def _known(self, columns: Iterable[str], names: list[str]) -> list[str]:
-        if isinstance(columns, str):
-            raise InputError(f"columns: expected a list of names; write [{columns!r}]")
-        columns = list(columns)
-        unknown = [f"no column {name!r}. {did_you_mean(name, names)}" for name in columns if name not in names]
-        if unknown:
-            raise InputError(f"{self.name}: " + " ".join(unknown))
-        if not columns or len(set(columns)) < len(columns):
-            raise InputError(f"{self.name}: columns: expected at least one name, each once")
-        return columns
-
-    def _condition(self, table, where: Callable):
-        """What the caller's function makes of the table: a condition on its rows."""
-        import ibis
-
-        expected = f"Expected a function of the table, such as lambda t: t.age > 60, over {', '.join(table.columns)}"
-        if not callable(where):
-            raise InputError(f"{self.name}: where: this is {type(where).__name__}. {expected}")
-        try:
-            condition = where(table)
-        except Exception as error:  # whatever the caller's function did
-            raise InputError(f"{self.name}: where: {error}. {expected}") from error
-        if not (isinstance(condition, ibis.Value) and condition.type().is_boolean()):
-            raise InputError(f"{self.name}: where: the result is no condition. {expected}")
-        try:
-            table.filter(condition)
-        except ibis.IbisError:
-            raise InputError(f"{self.name}: where: the condition is on another table. {expected}") from None
-        return condition
 
     def __repr__(self) -> str:
         from paillasse.catalog.show import entry_as_text
@@ -551,10 +565,3 @@ class Entry:
         from paillasse.catalog.show import entry_as_html
 
         return entry_as_html(self)
-
-
-def _columns_of(condition) -> list[str]:
-    """The names of the columns that a condition looks at; not what it compares them with."""
-    from ibis.expr import operations
-
-    return [] if condition is None else sorted({each.name for each in condition.op().find(operations.Field)})

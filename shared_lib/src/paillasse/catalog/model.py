@@ -22,7 +22,7 @@ from paillasse.catalog.vocabularies import (
     PURPOSES,
     THEMES,
 )
-from paillasse.documents import Strict, Text, mistake, text_of
+from paillasse.documents import Strict, Text, mistake, shortened, text_of
 from paillasse.errors import did_you_mean
 
 Profile = Literal["public", "synthetic", "secure"]
@@ -53,7 +53,7 @@ Dsn = Annotated[
     str, text_of(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", "a variable that holds the address, ${NAME}", secret=True)
 ]
 TableName = Annotated[
-    str, text_of(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?", "a table's name, alone or behind its schema's (schema.table)")
+    str, text_of(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?", "a table's name, alone or behind its schema's", secret=True)
 ]
 Delimiter = Annotated[str, text_of(r"[^\w\s\"'.+\-]|\t", "one character, such as ; or a tab (\"\\t\" in quotes)")]
 Sha256 = Annotated[str, text_of(r"[0-9a-f]{64}", "a sha256 checksum, 64 hexadecimal digits in lower case")]
@@ -185,12 +185,20 @@ class Reference(Strict):
     resource: Name
     fields: str | list[str]
 
+    @property
+    def columns(self) -> list[str]:
+        return [self.fields] if isinstance(self.fields, str) else self.fields
+
 
 class ForeignKey(Strict):
     """Frictionless foreign key: each value of these columns is in another data set, such as a claim's patient."""
 
     fields: str | list[str]
     reference: Reference
+
+    @property
+    def columns(self) -> list[str]:
+        return [self.fields] if isinstance(self.fields, str) else self.fields
 
 
 class Schema(Strict):
@@ -315,12 +323,12 @@ class Source(Strict):
         if re.match(r"[\w+.-]+:", path) or path.startswith(("/", "\\", "~")):
             raise mistake(
                 "expected a path below the catalogue's folder; an absolute root comes only from a variable, "
-                f"as in ${{DATA_ROOT}}/table.csv; got {path[:60]!r}"
+                f"as in ${{DATA_ROOT}}/table.csv; got {shortened(path)}"
             )
         if "\\" in path or ".." in path.split("/") or any(ord(letter) < 32 for letter in path):
-            raise mistake(f"expected a path with / between its parts and without '..'; got {path[:60]!r}")
+            raise mistake(f"expected a path with / between its parts and without '..'; got {shortened(path)}")
         if "$" in path and not re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}/[^$]+", path):
-            raise mistake(f"a variable stands first, in braces, as in ${{DATA_ROOT}}/table.csv; got {path[:60]!r}")
+            raise mistake(f"a variable stands first, in braces, as in ${{DATA_ROOT}}/table.csv; got {shortened(path)}")
         return path
 
 
@@ -372,10 +380,30 @@ class Dataset(Strict):
 
     @field_validator("sources")
     @classmethod
-    def _public_data_have_a_public_source(cls, sources, info):
-        if info.data.get("sensitivity") == "public" and "public" not in sources:
+    def _no_real_patients_behind_another_name(cls, sources, info):
+        sensitivity = info.data.get("sensitivity")
+        if sensitivity == "public" and "public" not in sources:
             raise mistake("public data need the source 'public'; it serves every profile")
+        if sensitivity == "pseudonymised" and "public" in sources:
+            raise mistake("pseudonymised data have the sources 'synthetic' and 'secure', no 'public' one")
+        if sensitivity == "synthetic" and set(sources) != {"synthetic"}:
+            raise mistake("synthetic data have the source 'synthetic' and no other; it serves every profile")
+        stand_in = sources.get("synthetic")
+        if stand_in and (stand_in.dsn or (stand_in.path or "").startswith("${")):
+            raise mistake("synthetic: a stand-in is made (driver: synthetic) or a file below the catalogue's folder")
         return sources
+
+    @field_validator("table_schema")
+    @classmethod
+    def _foreign_keys_are_columns(cls, schema):
+        known = {field.name for field in schema.fields}
+        for key in schema.foreignKeys:
+            if len(key.columns) != len(key.reference.columns):
+                raise mistake("foreignKeys: as many fields as the reference has")
+            for name in key.columns:
+                if name not in known:
+                    raise mistake(f"foreignKeys: there is no field {name!r}")
+        return schema
 
 
 class Organisation(Strict):
@@ -408,3 +436,15 @@ class Document(Strict):
     catalogue: About | None = None
     organisations: dict[Name, Organisation] = {}
     datasets: dict[Name, Dataset]
+
+    @field_validator("datasets")
+    @classmethod
+    def _foreign_keys_lead_somewhere(cls, datasets):
+        for name, dataset in datasets.items():
+            for key in dataset.table_schema.foreignKeys:
+                other = datasets.get(key.reference.resource)  # a catalogue may hold the one without the other
+                known = {field.name for field in other.table_schema.fields} if other else None
+                for column in key.reference.columns:
+                    if known is not None and column not in known:
+                        raise mistake(f"{name}: foreignKeys: {key.reference.resource} has no field {column!r}")
+        return datasets

@@ -139,14 +139,15 @@ def _stand_in(generator) -> list[str]:
 def may_i(entry) -> str:
     """Whether the data can be read as the catalogue was opened, by which right, until when; else why not."""
     about, catalog = entry.about, entry.catalog
-    if about.sensitivity != "pseudonymised":
-        return "yes, everybody"
-    if catalog.profile != "secure":
-        return "yes, a stand-in: made up, nobody's data. The real data are read in the profile secure, with an approval"
     try:
+        _ = entry.source
         permission = entry.permission()
     except PaillasseError as refusal:
         return f"no. {refusal}"
+    if about.sensitivity != "pseudonymised":
+        return "yes, everybody"
+    if permission is None:
+        return "yes, a stand-in: made up, nobody's data. The real data are read in the profile secure, with an approval"
     who = f"the project {catalog.project}, for {catalog.purpose}"
     return f"yes, {who}, until {permission.valid_until} (approval {permission.reference}); every read is recorded"
 

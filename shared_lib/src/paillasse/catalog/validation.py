@@ -46,6 +46,36 @@ def validate(data, schema: Schema, title: str) -> None:
     raise DataError("\n".join([f"{title}: the data break their schema:", *lines, remedy]))
 
 
+def check_links(name: str, schema: Schema, tables: dict) -> None:
+    """Check that what foreign keys name is there.
+
+    Parameters
+    ----------
+    name
+        The data set's.
+    schema
+        Its own.
+    tables : dict of str to ibis.Table
+        It, and the data sets that its foreign keys lead to, by name, in one database. Others are not checked.
+
+    Raises
+    ------
+    DataError
+        Every foreign key that leads nowhere, with the number of rows.
+    """
+    lines = []
+    for key in schema.foreignKeys:
+        there = tables.get(key.reference.resource)
+        if there is None:
+            continue
+        rows = tables[name].drop_null(key.columns)
+        pairs = [rows[own] == there[other] for own, other in zip(key.columns, key.reference.columns, strict=True)]
+        if n := int(rows.anti_join(there, pairs).count().execute()):
+            lines.append(f"  {', '.join(key.columns)}: not in {key.reference.resource}: {_rows(n)}")
+    if lines:
+        raise DataError("\n".join([f"{name}: foreign keys lead nowhere:", *lines, "Mend the data at their source."]))
+
+
 def compiled(schema: Schema, columns: list[str]):
     """The pandera schema of some columns. Types are not in it: the drivers read by the declared type; nor is the key.
 

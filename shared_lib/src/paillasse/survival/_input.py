@@ -39,6 +39,10 @@ class Outcome:
     def n(self) -> int:
         return len(self.duration)
 
+    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The analysed rows of the caller's columns; give only those that are needed, all are copied."""
+        return frame if self.positions is None else frame.iloc[self.positions]
+
     @property
     def rows(self) -> np.ndarray:
         """The rows' positions in the caller's data."""

@@ -152,7 +152,7 @@ def concordance(
         raise InputError('method="uno" takes neither entry nor strata; use method="harrell".')
     by = dict(entry=entry, weights=weights, strata=strata, cluster=cluster)
     seen = outcome(data, duration, event, **by, complete=[risk])
-    score = numbers(data.iloc[seen.rows], risk, seen.rows)
+    score = numbers(seen.of(data[[risk]]), risk, seen.positions)
     if np.ptp(score) == 0:
         raise InputError(f"Column {risk!r} (risk) is the same for all {seen.n} rows; there is no order to judge.")
     last = seen.duration.max()

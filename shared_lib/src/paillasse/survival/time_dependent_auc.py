@@ -111,7 +111,7 @@ def time_dependent_auc(
     1   6.0  0.6429
     """
     seen = outcome(data, duration, event, complete=[risk])
-    score = numbers(data.iloc[seen.rows], risk, seen.rows)
+    score = numbers(seen.of(data[[risk]]), risk, seen.positions)
     if np.ptp(score) == 0:
         raise InputError(f"Column {risk!r} (risk) is the same for all {seen.n} rows; there is no order to judge.")
     lost, times = censoring_and_times(seen, duration, event, times, censoring_data)

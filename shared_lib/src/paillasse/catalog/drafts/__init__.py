@@ -71,7 +71,8 @@ def draft(source: str | Path, table: str | None = None) -> str:
 def _text(started: Started) -> str:
     head = [
         f"Started from {started.origin}. Paste what is below `datasets:` into data_catalog.yaml and see to each TODO.",
-        "No value of a row is in it. A role with ? is guessed: the name says so, or no value comes twice.",
+        "No value of a row below the columns' names is in it. A role with ? is guessed: the name says so, or no value "
+        "comes twice.",
         *started.remarks,
     ]
     lines = [
