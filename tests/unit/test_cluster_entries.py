@@ -146,6 +146,63 @@ def test_the_grade_of_lymphopenia_is_that_of_the_lowest_count(catalog):
     assert (data.loc[data["lymphopenia"] == 0, "lymphocytes_nadir"] >= 1).all()
 
 
+def test_progressive_disease_progresses_early_and_a_response_is_seen_at_an_assessment(catalog):
+    data = catalog["lung_io"].read(columns=["best_response", "pfs_days", "progression"])
+    progressive = data[data["best_response"] == "PD"]
+    assert (progressive["pfs_days"] < 84).all() and (progressive["progression"] == 1).all()
+    assert (data.loc[data["best_response"] == "SD", "pfs_days"] >= 49).all()
+    assert (data.loc[data["best_response"].isin(["PR", "CR"]), "pfs_days"] >= 84).all()
+    shares = data["best_response"].value_counts(normalize=True)
+    assert 0.2 < shares["PD"] < 0.4 and 0.25 < shares["PR"] + shares["CR"] < 0.5
+
+
+def test_an_adverse_event_of_grade_5_is_death(catalog):
+    data = catalog["lung_io"].read(columns=["irae", "death"])
+    assert (data["irae"] == 5).any() and (data.loc[data["irae"] == 5, "death"] == 1).all()
+
+
+def test_cancer_treated_for_cure_with_a_drug_has_a_stage_for_which_that_is_done(catalog):
+    data = catalog["head_neck_rt"].read(columns=["site", "p16", "stage", "treatment"])
+    positive = data["p16"] == 1
+    assert (data.loc[positive, "site"] == "oropharynx").all()
+    assert set(data.loc[positive, "stage"]) == {1, 2, 3}  # IV is metastatic, in AJCC 8
+    cisplatin = data[data["treatment"] == "cisplatin"]
+    assert ((cisplatin["stage"] == 1) & (cisplatin["p16"] != 1)).mean() < 0.02
+
+
+def test_lymphocytes_are_counted_three_months_after_radiotherapy_in_the_living_only(catalog):
+    data = catalog["head_neck_rt"].read(columns=["lymphocytes_nadir", "lymphocytes_after", "end_date", "last_date"])
+    counted = data[data["lymphocytes_after"].notna()]
+    assert ((counted["last_date"] - counted["end_date"]).dt.days >= 91).all()
+    assert len(counted) > 0.75 * len(data)
+    assert counted["lymphocytes_after"].corr(counted["lymphocytes_nadir"], method="spearman") > 0.5
+
+
+def test_immunotherapy_is_given_with_radiotherapy_since_there_are_trials_of_it(catalog):
+    data = catalog["head_neck_rt"].read(columns=["treatment", "start_date"])
+    assert data.groupby("treatment")["start_date"].min().dt.year.to_dict() == {
+        "cetuximab": 2014,
+        "cisplatin": 2014,
+        "ici": 2017,
+    }
+
+
+def test_the_response_to_a_matched_therapy_is_evaluated_six_weeks_after_its_start_or_later(catalog):
+    data = catalog["profiler"].read(columns=["matched_date", "matched_response", "last_date"])
+    evaluated = data[data["matched_response"].notna()]
+    assert ((evaluated["last_date"] - evaluated["matched_date"]).dt.days >= 42).all()
+    assert len(evaluated) > 0.5 * data["matched_date"].notna().sum()
+
+
+def test_what_the_claims_say_of_a_patient_and_do_not_derive_in_the_stand_in_is_declared(catalog):
+    about = catalog["snds_patients"].about
+    drawn = [field.name for field in about.table_schema.fields if "drawn in the stand-in" in field.description]
+    assert drawn == ["index_date", "comorbidities", "surgery", "treatment"]
+    (caveat,) = [caveat for caveat in about.caveats if caveat.startswith("In the stand-in")]
+    assert all(name in caveat for name in drawn)
+    assert "do not agree with its surgery" in catalog["snds_stays"].about.caveats[0]
+
+
 def test_a_matched_therapy_needs_a_recommendation_and_that_an_actionable_alteration(catalog):
     data = catalog["profiler"].read()
     assert (data.loc[data["matched_therapy"] == 1, "recommended"] == 1).all()

@@ -352,13 +352,31 @@ def test_another_way_for_each_code():
     columns = {
         "sex": {"categorical": {"F": 0.5, "M": 0.5}},
         "hpv": {"by": {"sex": {"F": {"categorical": {0: 0.9, 1: 0.1}}, "M": {"constant": 1}}}},
-        "psa": {"by": {"sex": {"M": {"lognormal": {"median": 2, "sd_log": 1}}}}},
+        "psa": {"by": {"sex": {"M": {"lognormal": {"median": 2, "sd_log": 1}}}}, "decimals": 1},
     }
     fields = [coded("sex", "F", "M"), coded("hpv", 0, 1), {"name": "psa", "type": "number"}]
     data = made(fields, {"rows": N, "columns": columns})
     assert data[data.sex == "M"].hpv.eq(1).all()
     assert data[data.sex == "F"].hpv.mean() == pytest.approx(0.1, abs=0.01)
     assert (data.psa.notna() == (data.sex == "M")).all()
+    assert data.psa.equals(data.psa.round(1))
+
+
+def test_another_way_from_each_value_of_a_number_or_a_date():
+    first, second = datetime.date(2018, 1, 1), datetime.date(2020, 1, 1)
+    columns = {
+        "days": {"uniform": [1, 100]},
+        "start": {"uniform": [datetime.date(2016, 1, 1), datetime.date(2021, 12, 31)]},
+        "response": {"by": {"days": {42: {"categorical": {"PD": 0.6, "SD": 0.4}}, 84: {"constant": "PR"}}}},
+        "dose": {"by": {"start": {second: {"constant": 2}, first: {"constant": 1}}}},
+    }
+    fields = [DAYS, START, coded("response", "PD", "SD", "PR"), {"name": "dose", "type": "number"}]
+    data = made(fields, {"rows": 5000, "columns": columns})
+    seen = pandas.cut(data.days, [1, 42, 84, 101], right=False, labels=False)
+    assert data.groupby(seen).response.agg(set).tolist() == [{None}, {"PD", "SD"}, {"PR"}]
+    assert data.response.eq("PD").sum() / data.days.between(42, 83).sum() == pytest.approx(0.6, abs=0.05)
+    expected = (data.start >= pandas.Timestamp(first)).astype(int) + (data.start >= pandas.Timestamp(second))
+    assert data.dose.fillna(0).eq(expected).all()
 
 
 def test_a_multiple_of_another_column():

@@ -26,6 +26,8 @@ cohort; what it does not mention is still made from the schema. Here is one, wit
 
         # depending on other columns
         subtype:   {by: {sex: {F: {categorical: {a: 0.5, b: 0.5}}, M: {constant: b}}}}  # another way for each code
+        reduction: {by: {age: {18: {constant: 0}, 75: {uniform: [10, 30]}}}}   # of a number or a date without codes:
+                   # from that value up to the next; missing below the first
         response:  {categorical: {PD: 0.4, SD: 0.3, PR: 0.3}, shifts: {pdl1: 0.01, arm: {combination: 0.3}}}
                    # moved up by 0.01 standard deviations per unit, by 0.3 for the code, on the normal scale behind the
                    # column; what is declared holds where nothing shifts, and a column per unit at its median

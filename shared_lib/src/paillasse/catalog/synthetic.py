@@ -9,7 +9,7 @@ the drawn bits; it would take a value within 1e-13 of the border between two rou
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property, reduce
 
 import numpy as np
@@ -269,11 +269,10 @@ class _Table(Rows):
 
     def by_code(self, field: Field, column: Column, key: str) -> Made:
         ((other, choices),) = column.by.items()
-        other, u = self.column(other), self.latent(field.name)
+        u = self.latent(field.name)
         parts = {}  # code → its rows, and what they hold
-        for code, distribution in choices.items():
-            rows = np.flatnonzero(other.is_code(code))
-            parts[code] = rows, self.drawn(field, distribution, u[rows], f"{key}.by.{code}", Column(constant=0))
+        for code, rows in self.rows_of_each(other, choices).items():
+            parts[code] = rows, self.drawn(field, choices[code], u[rows], f"{key}.by.{code}", column)
         present = np.zeros(self.n, dtype=bool)
         values = np.zeros(self.n)
         labels = None
@@ -287,6 +286,15 @@ class _Table(Rows):
             else:
                 values[rows] = np.array([labels.index(label) for label in part.labels], dtype=np.int64)[part.values]
         return Made(values, labels, present)
+
+    def rows_of_each(self, name: str, codes: Iterable) -> dict:
+        """The rows of each code; of a number or a date without codes, those from each value up to the next."""
+        column, field = self.column(name), self.field(name)
+        if field.type == "string" or field.values_it_can_hold is not None:
+            return {code: np.flatnonzero(column.is_code(code)) for code in codes}
+        firsts = np.array([*sorted(map(number, codes)), math.nan])  # at the end, for those below the first
+        reached = firsts[np.searchsorted(firsts[:-1], column.numbers, side="right") - 1]
+        return {code: np.flatnonzero(column.is_present & (reached == number(code))) for code in codes}
 
     def sequence(self, field: Field, start) -> Made:
         place = self.places.get(field.name, np.arange(self.n))
