@@ -295,7 +295,8 @@ def test_of_the_secure_source_only_the_format_is_told():
 
 
 def test_public_and_purely_synthetic_data_are_left_out_and_named():
-    changes = [("datasets.teaching.sensitivity", "synthetic")]
+    made_up = {"synthetic": {"driver": "synthetic"}}
+    changes = [("datasets.teaching.sensitivity", "synthetic"), ("datasets.teaching.sources", made_up)]
     assert export(document())[1] == {"teaching": "public data, not under access control"}
     assert export(document(*changes))[1] == {"teaching": "synthetic data, not under access control"}
     assert list(graph().subjects(RDF["type"], DCAT.Dataset)) == [LUNG]

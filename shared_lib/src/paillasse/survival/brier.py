@@ -115,7 +115,7 @@ def brier(
     seen = outcome(data, duration, event, complete=named)
     lost, times = censoring_and_times(seen, duration, event, times, censoring_data)
     if named:
-        kept = seen.of(data[named])
+        kept = seen.of(data[list(dict.fromkeys(named))])
         predicted = np.column_stack([numbers(kept, name, seen.rows) for name in named])
     else:
         predicted = _array(survival, len(data), len(times))[seen.rows]
