@@ -82,7 +82,7 @@ def test_the_executed_notebook_is_papermills(several):
 
 def test_nothing_temporary_is_left_beside_a_good_result(several):
     names = sorted(file.name for file in several[0].result("good-endpoint=death").iterdir())
-    assert names == ["hr.csv", "notebook.html", "notebook.ipynb", "run.json"]
+    assert names == ["hr.csv", "notebook.html", "notebook.ipynb", "ro-crate-metadata.json", "run.json"]
 
 
 def test_an_error_is_kept_with_its_cell_and_class(several):

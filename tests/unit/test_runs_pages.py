@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from paillasse.runs.pages import PLOTLY, figure_json, write_index, write_page
+from paillasse.runs.pages import PLOTLY, columns_of, figure_json, write_index, write_page
 from paillasse.runs.results import new_folder, write_state
 
 TEXTS = st.text(st.sampled_from("</script>!-- &\u2028\"'\\aé"))
@@ -145,3 +145,28 @@ def test_parameters_and_names_are_escaped(result):
     for html in (page(folder), index(folder)):
         assert "&lt;b&gt;sex" in html
         assert "A &lt; B" in html
+
+
+def heads(html):
+    return re.findall(r"<th><button[^>]*>([^<]*)</button></th>", html)
+
+
+def test_parameters_that_differ_are_columns_and_the_others_share_one(result):
+    project = result(new_markdown_cell("x"), parameters={"tau": 5}).parents[2]
+    other = {"name": "other", "title": "Other", "state": "ok", "parameters": {"tau": 7, "formula": "age"}}
+    write_state(new_folder(project, "other"), **other)
+    html = write_index(project, ["km", "other"]).read_text(encoding="utf-8")
+    assert heads(html) == ["Run", "State", "Result", "tau", "Other parameters", "Executed", "Took"]
+    assert "<td>7</td>" in html
+
+
+def test_a_wide_grid_has_columns_for_what_differs_most():
+    grid = [{f"p{i}": str(j % (i + 2)) for i in range(10)} for j in range(20)]
+    assert columns_of(grid) == ["p4", "p5", "p6", "p7", "p8", "p9"]
+
+
+def test_a_column_sorts_by_its_value_and_not_by_the_words_for_it(result):
+    html = index(result(new_markdown_cell("x"), headline="Hazard ratio 0.60"))
+    assert 'data-key="65.0">1 min 05 s</td>' in html
+    assert 'data-key="Hazard ratio 0.60"' in html
+    assert "addEventListener" in scripts(html, "")[0]

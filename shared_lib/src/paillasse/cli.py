@@ -110,6 +110,25 @@ def status():
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
 
 
+@main.command()
+@click.argument("name")
+@click.argument("artefact")
+@click.option("--to", type=click.Path(dir_okay=False), help="A .csv or .parquet file; default: CSV on standard output.")
+@click.option("--incomplete", is_flag=True, help="Leave out runs that have no result that stands.")
+def collect(name, artefact, to, incomplete):
+    """Put the tables ARTEFACT of all runs of the entry NAME, a grid say, into one tidy table."""
+    from pathlib import Path
+
+    from paillasse.runs.sweep import collect as collected
+    from paillasse.runs.sweep import save
+
+    table = collected(name, artefact, incomplete=incomplete)
+    if to:
+        save(table, Path(to))
+    else:
+        click.echo(table.to_csv(index=False, lineterminator="\n"), nl=False)
+
+
 @main.group()
 def catalog():
     """What data exist, and whether they are as data_catalog.yaml says."""

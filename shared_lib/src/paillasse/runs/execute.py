@@ -27,6 +27,7 @@ from paillasse.runs.declared import Run
 from paillasse.runs.inputs import inputs
 from paillasse.runs.owner import this_process
 from paillasse.runs.parameters import read_notebook
+from paillasse.runs.provenance import Code, origin, write_crate
 from paillasse.runs.results import FOLDER, new_folder, now, read_state, write_state
 
 NOTEBOOK = "notebook.ipynb"
@@ -51,6 +52,7 @@ class Job:
     project: Path
     run: Run
     threads: int
+    code: Code = field(default_factory=Code)
     folder: Path | None = None
     cell: int = 0  # the code cell that is executing, numbered as In [n]
     cells: int = 0
@@ -123,6 +125,7 @@ def execute(job: Job) -> dict:
         parameters=run.parameters,
         profile=run.profile,
         inputs=inputs(job.project, run),
+        provenance=origin(job.project, run.notebook, job.folder, job.code),
         state="running",
         owner=this_process(),
         started=now().isoformat(),
@@ -198,6 +201,7 @@ def repair(project: Path) -> None:
         if state != json.loads(file.read_text(encoding="utf-8")):
             _keep_notebook(file.parent, state["state"])
             write_state(file.parent, **state)
+            write_crate(file.parent)
 
 
 def _keep_notebook(folder: Path, state: str) -> None:

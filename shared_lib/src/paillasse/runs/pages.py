@@ -26,6 +26,7 @@ from paillasse.runs.results import (
 TEMPLATES = Path(__file__).with_name("templates")
 PAGE = "notebook.html"
 PLOTLY = "application/vnd.plotly.v1+json"
+MOST_COLUMNS = 6  # of parameters in the list of runs; a table wider than the page is no help
 SHOWN_FIRST = [PLOTLY, "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain"]
 # `file:` is the pages' own place when they are opened from a folder; `unsafe-eval` is what plotly's WebGL traces need.
 CONTENT_POLICY = (
@@ -80,19 +81,39 @@ def write_index(project: Path, declared: list[str]) -> Path:
     from jinja2 import Environment, FileSystemLoader
 
     runs = [_row(project, name, folder) for name, folder in newest_results(project, declared)]
+    columns = columns_of([run["parameters"] for run in runs])
     template = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True).get_template("runs.html.j2")
     page = template.render(
         project=project.resolve().name,
         states=counted(run["state"] for run in runs),
         written=f"{now().astimezone():%Y-%m-%d %H:%M}",
         runs=runs,
+        columns=columns,
+        others=any(name not in columns for run in runs for name in run["parameters"]),
         content_policy=CONTENT_POLICY,
         style=_text("page.css"),
+        script=_text("sort.js"),
     )
     path = project / FOLDER / "index.html"
     path.parent.mkdir(exist_ok=True)
     write_atomically(path, page)
     return path
+
+
+def columns_of(parameters: list[dict[str, str]]) -> list[str]:
+    """The parameters that have a column of their own in the list of runs: those that differ most, in their order.
+
+    Examples
+    --------
+    >>> columns_of([{"tau": "5", "endpoint": "death"}, {"tau": "5", "endpoint": "relapse"}, {"formula": "age"}])
+    ['endpoint']
+    """
+    values: dict[str, set[str]] = {}
+    for name, value in (each for given in parameters for each in given.items()):
+        values.setdefault(name, set()).add(value)
+    differing = [name for name, found in values.items() if len(found) > 1]
+    most = sorted(differing, key=lambda name: -len(values[name]))[:MOST_COLUMNS]
+    return [name for name in differing if name in most]
 
 
 def figure_json(figure: dict) -> str:
@@ -109,8 +130,10 @@ def _row(project: Path, name: str, folder: Path | None) -> dict:
         "name": name,
         "link": quote(f"{name}/{folder.name}/{PAGE}") if has_page else None,
         "failure": describe_error(state),
-        "parameters": [(key, _shown(value)) for key, value in state.get("parameters", {}).items()],
-        "when": _when(state),
+        "parameters": {key: _shown(value) for key, value in state.get("parameters", {}).items()},
+        "when": started(state),
+        "seconds": seconds(state),
+        "took": length(seconds(state)),
     }
 
 

@@ -3,11 +3,16 @@
 papermill only warns about a parameter that the notebook does not have, so a mistyped one silently runs with the
 default. Its own reading of the cell works line by line and skips every line with two `=`, which comments such as
 `# 1 = event` have; the cell is Python, so it is read as Python here.
+
+A value of `runs.yaml` is copied to `run.json`, the executed notebook and pages, so no secret may be one.
 """
 
 import ast
+import io
 import json
 import math
+import re
+import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +24,29 @@ KINDS = {
 }  # fmt: skip
 ANNOTATIONS = {"str": str, "bool": bool, "int": int, "float": float, "list": list, "tuple": list, "dict": dict}
 
+SECRET_NAME = re.compile(
+    r"\w*(?:password|passwd|passphrase|token|connection_string|(?:api|access|account|private|secret)_key(?:_id)?)"
+    r"|(?:\w*_)?(?:pwd|secrets?|credentials?|dsn|apikey)",
+    re.IGNORECASE,
+)
+SECRET_VALUE = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@"  # a password in an address
+    r"|\b(?i:password|passwd|pwd|secret|token|api_?key)\s*[=:]\s*\S"  # or in `host=… password=…`
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"  # AWS
+    r"|\b(?:gh[pousr]_|github_pat_|glpat-|hf_|sk-|xox[abpr]-)[A-Za-z0-9_-]{16}"  # code hosts and other services
+    r"|\beyJ[A-Za-z0-9_-]+\.eyJ"  # a JSON web token
+)
+SECRET_MARK = re.compile(r"#+\s*secret\b", re.IGNORECASE)  # begins the comment behind a parameter
+
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a notebook: its name, and the types that a value may have (none: any)."""
+    """A parameter of a notebook: its name, the types that a value may have (none: any), whether marked a secret."""
 
     name: str
     types: frozenset[type] = frozenset()
+    is_secret: bool = False
 
     def accepts(self, value) -> bool:
         if not self.types or type(value) in self.types:
@@ -55,7 +76,9 @@ def notebook_parameters(path: Path) -> dict[str, Parameter] | None:
     for cell in read_notebook(path)["cells"]:
         if "parameters" in cell["metadata"].get("tags", []):
             try:
-                return {each.name: each for each in _assignments(ast.parse(cell["source"]))}
+                cell_of_parameters = ast.parse(cell["source"])
+                marked = _lines_marked_secret(cell["source"])
+                return {each.name: each for each in _assignments(cell_of_parameters, marked)}
             except SyntaxError as error:
                 where = f"line {error.lineno} of its parameters cell"
                 raise NotebookError(f"{path}: {where} is not Python: {error.msg}.") from error
@@ -64,6 +87,8 @@ def notebook_parameters(path: Path) -> dict[str, Parameter] | None:
 
 def problem_with(name: str, value, parameters: dict[str, Parameter] | None) -> str | None:
     """What is wrong with giving this value to this parameter; None where all is well."""
+    if (parameters and name in parameters and parameters[name].is_secret) or looks_secret(name, value):
+        return "this is, or looks like, a secret; credentials come from the environment only, never from this file"
     if parameters is None:
         return "the notebook has no cell tagged 'parameters', so it takes none. Tag its first code cell in JupyterLab"
     if name not in parameters:
@@ -79,14 +104,36 @@ def problem_with(name: str, value, parameters: dict[str, Parameter] | None) -> s
     return None
 
 
-def _assignments(cell: ast.Module) -> list[Parameter]:
+def looks_secret(name: str, value) -> bool:
+    """Whether a parameter's name or value, or one inside the value, is like a password's, a token's or a key's.
+
+    Examples
+    --------
+    >>> looks_secret("db_password", "x"), looks_secret("n_tokens", 3), looks_secret("source", "s3://me:pw@host")
+    (True, False, True)
+    """
+    if isinstance(value, dict):
+        return any(looks_secret(str(key), inner) for key, inner in ({name: None} | value).items())
+    if isinstance(value, list):
+        return any(looks_secret(name, inner) for inner in [None, *value])
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name).rstrip("_0123456789")  # dbPassword, api-key, TOKEN_2
+    return bool(SECRET_NAME.fullmatch(name) or (isinstance(value, str) and SECRET_VALUE.search(value)))
+
+
+def _lines_marked_secret(source: str) -> set[int]:
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {each.start[0] for each in tokens if each.type == tokenize.COMMENT and SECRET_MARK.match(each.string)}
+
+
+def _assignments(cell: ast.Module, marked: set[int]) -> list[Parameter]:
     found = []
     for line in cell.body:
+        is_secret = line.end_lineno in marked
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
-            found.append(Parameter(line.target.id, _types_of_annotation(line.annotation)))
+            found.append(Parameter(line.target.id, _types_of_annotation(line.annotation), is_secret))
         elif isinstance(line, ast.Assign):
             names = [target.id for target in line.targets if isinstance(target, ast.Name)]
-            found += [Parameter(name, _types_of_default(line.value)) for name in names]
+            found += [Parameter(name, _types_of_default(line.value), is_secret) for name in names]
     return found
 
 

@@ -16,6 +16,7 @@ from paillasse.runs.declared import Run
 from paillasse.runs.execute import Job, execute, repair
 from paillasse.runs.pages import write_index, write_page
 from paillasse.runs.progress import Display
+from paillasse.runs.provenance import code_of, write_crate
 
 TICK = 0.1  # seconds between two looks at the clock
 
@@ -38,7 +39,8 @@ def cores() -> int:
 def execute_all(project: Path, runs: list[Run], declared: list[str], jobs: int | None = None) -> Outcome:
     """Execute runs, `jobs` at a time; a run that fails stops no other. Ctrl-C ends the running kernels."""
     jobs = min(jobs or cores(), len(runs)) or 1
-    waiting = [Job(project, run, threads=max(1, cores() // jobs)) for run in runs]
+    code = code_of(project)
+    waiting = [Job(project, run, threads=max(1, cores() // jobs), code=code) for run in runs]
     done, failures, cancelled = [], 0, False
     repair(project)
     with _other_ends_as_interrupt(), ThreadPoolExecutor(jobs) as pool, Display(waiting) as display:
@@ -69,6 +71,7 @@ def execute_all(project: Path, runs: list[Run], declared: list[str], jobs: int |
 def _execute_and_show(job: Job) -> None:
     execute(job)
     write_page(job.folder)
+    write_crate(job.folder)
 
 
 def _finished(pending: dict) -> list[tuple[Job, BaseException | None]]:
