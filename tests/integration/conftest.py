@@ -6,6 +6,8 @@ import pytest
 from postgres_server import PostgresServer, postgres_server
 from run_project import Project
 
+collect_ignore = ["validate_crate.py"]  # a script for another environment, no module of tests
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:

@@ -117,7 +117,8 @@ def _checks(field: Field, in_key: bool) -> list:
     if field.type == "number":  # a CSV with one is refused before; a parquet file can hold it
         checks.append(check(lambda values: ~values.isin([math.inf, -math.inf]), "an infinite number"))
     if limits.enum:
-        checks.append(check(lambda values: values.isin(limits.enum), "a value that is not in its enum"))
+        allowed = [_comparable(value, field) for value in limits.enum]
+        checks.append(check(lambda values: values.isin(allowed), "a value that is not in its enum"))
     if limits.minimum is not None:
         least = _comparable(limits.minimum, field)
         checks.append(check(lambda values: values >= least, f"below the minimum {limits.minimum}"))
