@@ -25,6 +25,15 @@ id,age,bmi,arm,alive,seen,since
 3,60,30,,,,
 """
 SECRET = "SECRET9"
+ABOUT = {
+    "title": "Toys",
+    "description": "Toys.",
+    "steward": {"name": "A. Steward", "email": "steward@example.org"},
+    "publisher": "The cluster",
+    "licence": "CC0-1.0",
+    "sensitivity": "public",
+    "unit_of_observation": "toy",
+}
 
 
 def entry(folder: Path, content: str | bytes = CSV, fields=FIELDS, file: str = "toy.csv", **more) -> Entry:
@@ -32,14 +41,7 @@ def entry(folder: Path, content: str | bytes = CSV, fields=FIELDS, file: str = "
     source = more.pop("source", {})
     if "driver" not in source:
         source = {"driver": Path(file).suffix[1:], "path": file} | source
-    toy = {
-        "title": "Toys",
-        "description": "Toys.",
-        "steward": {"name": "A. Steward", "email": "steward@example.org"},
-        "publisher": "The cluster",
-        "licence": "CC0-1.0",
-        "sensitivity": "public",
-        "unit_of_observation": "toy",
+    toy = ABOUT | {
         "schema": {"fields": [{"description": "x", **field} for field in fields], **more},
         "sources": {"public": source},
     }

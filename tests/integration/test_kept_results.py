@@ -9,8 +9,8 @@ import time
 
 import nbformat
 import pytest
-import yaml
 from run_project import Project
+from toy_catalog import entry
 
 CONTENT = b"age\n34\n"
 READ = "from paillasse import open_catalog; open_catalog()['toy'].read()"
@@ -29,19 +29,7 @@ def plan(project) -> dict[str, str]:
 
 def catalogue(project, **source) -> None:
     """A catalogue with the data set `toy`, in a file."""
-    toy = {
-        "title": "Toys",
-        "description": "Toys.",
-        "steward": {"name": "A. Steward", "email": "steward@example.org"},
-        "publisher": "The cluster",
-        "licence": "CC0-1.0",
-        "sensitivity": "public",
-        "unit_of_observation": "toy",
-        "schema": {"fields": [{"name": "age", "type": "integer", "description": "Age"}]},
-        "sources": {"public": {"driver": "csv", "path": "toy.csv"} | source},
-    }
-    (project.folder / "toy.csv").write_bytes(CONTENT)
-    (project.folder / "data_catalog.yaml").write_text(yaml.safe_dump({"datasets": {"toy": toy}}))
+    entry(project.folder, CONTENT, [{"name": "age", "type": "integer", "description": "Age"}], source=source)
 
 
 def change_cell(project, kind: str, name: str = "km") -> None:

@@ -9,7 +9,7 @@ import pandas
 import pyarrow
 import pyarrow.parquet
 import pytest
-from toy_catalog import CSV, FIELDS, SECRET, entry, refused
+from toy_catalog import ABOUT, CSV, FIELDS, SECRET, entry, refused
 
 from paillasse import open_catalog
 from paillasse.catalog.drivers import engine
@@ -341,14 +341,7 @@ def test_whole_numbers_that_would_lose_digits_are_refused(tmp_path):
 
 def linked(folder, fields="id", reference=None, visits: str = "id\n1\n3\n"):
     """A catalogue of patients and their visits, the latter's entry."""
-    patients = {
-        "title": "Patients",
-        "description": "Patients.",
-        "steward": {"name": "A. Steward", "email": "steward@example.org"},
-        "publisher": "The cluster",
-        "licence": "CC0-1.0",
-        "sensitivity": "public",
-        "unit_of_observation": "patient",
+    patients = ABOUT | {
         "schema": {"fields": [{"name": "id", "type": "integer", "description": "Patient"}]},
         "sources": {"public": {"driver": "csv", "path": "patients.csv"}},
     }
