@@ -75,8 +75,11 @@ def run(names, jobs, profile, fresh, plan):
     chosen = [each for each in chosen if reasons[each.name]]
     if not chosen:
         return
+    from paillasse.light_imports import without_iri_grammar
     from paillasse.runs.results import counted
-    from paillasse.runs.together import execute_all  # papermill: only once there is something to run
+
+    with without_iri_grammar():
+        from paillasse.runs.together import execute_all  # papermill: only once there is something to run
 
     outcome = execute_all(project, chosen, [each.name for each in declared], jobs)
     for state in outcome.states:

@@ -7,7 +7,10 @@ the button that uploads a figure's data to plotly's cloud is gone from all figur
 
 import os
 
-import plotly.io
+from paillasse.light_imports import without_iri_grammar
+
+with without_iri_grammar():
+    from plotly.io import renderers
 
 from paillasse.figures.calibration import calibration
 from paillasse.figures.cumulative_incidence import cumulative_incidence_curves
@@ -25,6 +28,6 @@ __all__ = [
     "survival_curves",
 ]
 
-plotly.io.renderers["plotly_mimetype"].config = {"showSendToCloud": False, "plotlyServerURL": ""}
+renderers["plotly_mimetype"].config = {"showSendToCloud": False, "plotlyServerURL": ""}
 if "PLOTLY_RENDERER" not in os.environ:
-    plotly.io.renderers.default = "plotly_mimetype"
+    renderers.default = "plotly_mimetype"

@@ -1,8 +1,12 @@
 """The pytest plugin: with `--nbval`, notebooks are collected as `proof.ProvenNotebook` rather than as nbval's own.
 
-pytest loads this module at every start, in every project that has `paillasse`, so it imports nothing but pytest and
+pytest loads this module at every start, in every project that has `paillasse`, so it imports nothing heavy and
 does nothing where `--nbval` is not given.
 """
+
+import contextlib
+import os
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +38,23 @@ def pytest_configure(config):
     # The cells of one notebook share a kernel: xdist must keep a file together.
     if getattr(config.option, "dist", "no") not in ("no", "loadfile", "loadscope"):
         raise pytest.UsageError("--nbval with -n needs --dist loadfile: the cells of a notebook share one kernel.")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionstart(session):
+    """Fork the kernels from a warm process that all workers share; not in CI, for it hides a missing import."""
+    config = session.config
+    if _proves(config) and not hasattr(config, "workerinput") and not os.environ.get("CI"):
+        from paillasse.kernels.started import warm_kernels
+
+        named = [Path(argument.partition("::")[0]) for argument in config.args]
+        found = [file for path in named for file in (path.rglob("*.ipynb") if path.is_dir() else [path])]
+        notebooks = {file for file in found if file.suffix == ".ipynb" and file.is_file()}
+        if len(notebooks) > 1:
+            warm = contextlib.ExitStack()
+            config.add_cleanup(warm.close)
+            warm.enter_context(warm_kernels(notebooks))
+    return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,10 +13,11 @@ from queue import Empty
 
 import pytest
 from nbval.cover import setup_coverage
-from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel, start_new_kernel
+from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager, RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from paillasse.errors import NotebookError
+from paillasse.kernels.channels import BlockingPrivateKernelManager
 from paillasse.notebooks.compare import differences
 from paillasse.notebooks.plugin import NOT_COMPARED
 from paillasse.notebooks.stored import KERNEL, REMEDY, read_notebook, refusals
@@ -30,17 +31,21 @@ class KernelDied(Exception):
 
 
 class ProvenKernel(RunningKernel):
-    """nbval's kernel, without a history file, and never waited for once it is dead."""
+    """nbval's kernel, with private sockets, without a history file, and never waited for once it is dead."""
 
     def __init__(self, kernel_name: str, cwd: str, startup_timeout: float):
         # Not nbval's own __init__, which takes no kernel arguments and leaves a file open.
-        self.km, self.kc = start_new_kernel(
-            startup_timeout=startup_timeout,
-            kernel_name=kernel_name,
-            stderr=subprocess.DEVNULL,
-            cwd=cwd,
-            extra_arguments=["--HistoryManager.hist_file=:memory:"],
-        )
+        self.km = BlockingPrivateKernelManager(kernel_name=kernel_name, kernel_spec_manager=NbvalKernelspecManager())
+        without_history = ["--HistoryManager.hist_file=:memory:"]
+        self.km.start_kernel(stderr=subprocess.DEVNULL, cwd=cwd, extra_arguments=without_history)
+        self.kc = self.km.client()
+        self.kc.start_channels()
+        try:
+            self.kc.wait_for_ready(timeout=startup_timeout)
+        except RuntimeError:
+            self.kc.stop_channels()
+            self.km.shutdown_kernel()
+            raise
         self._ensure_iopub_up()
 
     def get_message(self, stream, timeout=None):

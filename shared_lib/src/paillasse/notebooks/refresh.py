@@ -190,6 +190,8 @@ def _execute(stored, name: Path, folder: Path, cell_timeout: float, progress, cl
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+    from paillasse.kernels.channels import PrivateKernelManager
+
     notebook = copy.deepcopy(stored)
     cells = code_cells(notebook)
     for cell in cells:
@@ -205,6 +207,7 @@ def _execute(stored, name: Path, folder: Path, cell_timeout: float, progress, cl
     client = NotebookClient(
         notebook,
         kernel_name=KERNEL,
+        kernel_manager_class=PrivateKernelManager,  # cold: a warm kernel would hide a missing import
         timeout=cell_timeout,
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},

@@ -16,14 +16,15 @@ from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import DeadKernelError
 from papermill import PapermillExecutionError, execute_notebook
 from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, papermill_engines
 from papermill.log import logger
 
 from paillasse.catalog.reads import FILE_VARIABLE, noted
 from paillasse.errors import PaillasseError
 from paillasse.files import write_atomically
+from paillasse.kernels.warm import THREADS
 from paillasse.runs.artefacts import FOLDER_VARIABLE, HEADLINE
 from paillasse.runs.declared import Run
+from paillasse.runs.engine import ENGINE
 from paillasse.runs.inputs import inputs
 from paillasse.runs.owner import this_process
 from paillasse.runs.parameters import read_notebook
@@ -32,12 +33,7 @@ from paillasse.runs.results import FOLDER, new_folder, now, read_state, write_st
 
 NOTEBOOK = "notebook.ipynb"
 WORKING_NOTEBOOK = "running.ipynb"
-KERNEL_LOG = "kernel.log"
 READS = "reads.jsonl"
-# Every library that would otherwise start a thread per core in each of several kernels.
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"
-)  # fmt: skip
 
 logger.addHandler(logging.NullHandler())  # its warnings would tear the progress display; failures are in run.json
 
@@ -68,48 +64,18 @@ class Job:
         if provisioner is not None:
             asyncio.run(provisioner.kill())
 
+    def environment(self) -> dict[str, str]:
+        """The environment of the kernel: where artefacts go, the profile, and its share of the cores."""
+        environment = os.environ | dict.fromkeys(THREADS, str(self.threads))
+        environment |= {FOLDER_VARIABLE: str(self.folder), FILE_VARIABLE: str(self.folder / READS)}
+        if self.run.profile:
+            environment["PAILLASSE_PROFILE"] = self.run.profile
+        return environment
+
     def overdue(self) -> bool:
         if self.run.timeout is None or self.started is None:
             return False
         return time.monotonic() > self.started + self.run.timeout
-
-
-class Engine(NBClientEngine):
-    """papermill's own engine, with the kernel in the notebook's folder, its environment ours, and cells counted.
-
-    papermill changes the working directory of its whole process instead, which parallel runs cannot share.
-    """
-
-    @classmethod
-    def execute_managed_notebook(cls, nb_man, kernel_name, *, job: Job, start_timeout=60, **_):
-        numbers = {}
-        for index, cell in enumerate(nb_man.nb.cells):
-            if cell.cell_type == "code" and cell.source.strip():
-                numbers[index] = len(numbers) + 1
-        job.cells = len(numbers)
-
-        def count(cell, cell_index):
-            job.cell = numbers.get(cell_index, job.cell)
-
-        waits = {"startup_timeout": start_timeout, "timeout": None}
-        job.client = PapermillNotebookClient(nb_man, kernel_name=kernel_name, log=logger, on_cell_start=count, **waits)
-        # What a kernel says outside its cells is its last words when it dies, and else noise.
-        with (job.folder / KERNEL_LOG).open("wb") as log:
-            where = {"cwd": str(job.run.notebook.parent), "env": kernel_environment(job)}
-            job.client.execute(**where, stdout=log, stderr=log)
-        (job.folder / KERNEL_LOG).unlink()
-
-
-papermill_engines.register("paillasse", Engine)
-
-
-def kernel_environment(job: Job) -> dict[str, str]:
-    """The environment of a run's kernel: where artefacts go, the profile, and its share of the cores."""
-    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(job.threads))
-    environment |= {FOLDER_VARIABLE: str(job.folder), FILE_VARIABLE: str(job.folder / READS)}
-    if job.run.profile:
-        environment["PAILLASSE_PROFILE"] = job.run.profile
-    return environment
 
 
 def execute(job: Job) -> dict:
@@ -161,7 +127,7 @@ def _run_papermill(job: Job) -> dict:
             _unformatted(run.notebook),
             _unformatted(job.folder / WORKING_NOTEBOOK),
             parameters=run.parameters,
-            engine_name="paillasse",
+            engine_name=ENGINE,
             kernel_name=kernel_of(run.notebook),
             language="python",
             progress_bar=False,

@@ -6,7 +6,10 @@ The pages open from a folder, a zip or a mail, in an enclave without internet: t
 
 import json
 import logging
+import threading
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from paillasse.files import write_atomically
@@ -23,6 +26,10 @@ from paillasse.runs.results import (
     started,
 )
 
+if TYPE_CHECKING:
+    from nbconvert import HTMLExporter
+
+ONE_AT_A_TIME = threading.Lock()  # the exporter keeps what it knows of the notebook that it is writing
 TEMPLATES = Path(__file__).with_name("templates")
 PAGE = "notebook.html"
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -38,9 +45,7 @@ CONTENT_POLICY = (
 def write_page(folder: Path) -> None:
     """Write the executed notebook of a result as `notebook.html` beside it."""
     import nbformat
-    from nbconvert import HTMLExporter
     from papermill.execute import ERROR_MARKER_TAG
-    from traitlets.config import Config
 
     if not (folder / NOTEBOOK).is_file():  # the kernel never started
         return
@@ -50,17 +55,6 @@ def write_page(folder: Path) -> None:
     has_figures = any(PLOTLY in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
     if has_figures:
         _share_plotly(folder.parents[1])
-    quiet = logging.getLogger("paillasse.runs.pages")  # a picture without a description is no news for the terminal
-    quiet.setLevel(logging.ERROR)
-    exporter = HTMLExporter(
-        log=quiet,
-        config=Config({"NbConvertBase": {"display_data_priority": SHOWN_FIRST}}),
-        extra_template_basedirs=[str(TEMPLATES)],
-        template_name="paillasse",
-        exclude_anchor_links=True,
-        exclude_output_prompt=True,
-        filters={"figure_json": figure_json},
-    )
     resources = {
         "run": run,
         "failure": describe_error(run),
@@ -72,7 +66,8 @@ def write_page(folder: Path) -> None:
         "style": _text("page.css"),
         "script": _text("figures.js"),
     }
-    page, _ = exporter.from_notebook_node(notebook, resources)
+    with ONE_AT_A_TIME:
+        page, _ = _exporter().from_notebook_node(notebook, resources)
     write_atomically(folder / PAGE, page)
 
 
@@ -121,6 +116,25 @@ def figure_json(figure: dict) -> str:
     config = {key: value for key, value in figure.get("config", {}).items() if key != "plotlyServerURL"}
     text = json.dumps(figure | {"config": config}, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+@cache
+def _exporter() -> "HTMLExporter":
+    """nbconvert's exporter, made once: to compile its templates takes longer than to write a page."""
+    from nbconvert import HTMLExporter
+    from traitlets.config import Config
+
+    quiet = logging.getLogger("paillasse.runs.pages")  # a picture without a description is no news for the terminal
+    quiet.setLevel(logging.ERROR)
+    return HTMLExporter(
+        log=quiet,
+        config=Config({"NbConvertBase": {"display_data_priority": SHOWN_FIRST}}),
+        extra_template_basedirs=[str(TEMPLATES)],
+        template_name="paillasse",
+        exclude_anchor_links=True,
+        exclude_output_prompt=True,
+        filters={"figure_json": figure_json},
+    )
 
 
 def _row(project: Path, name: str, folder: Path | None) -> dict:

@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
+from paillasse.kernels.started import warm_kernels
 from paillasse.runs.declared import Run
 from paillasse.runs.execute import Job, execute, repair
 from paillasse.runs.pages import write_index, write_page
@@ -43,7 +44,9 @@ def execute_all(project: Path, runs: list[Run], declared: list[str], jobs: int |
     waiting = [Job(project, run, threads=max(1, cores() // jobs), code=code) for run in runs]
     done, failures, cancelled = [], 0, False
     repair(project)
-    with _other_ends_as_interrupt(), ThreadPoolExecutor(jobs) as pool, Display(waiting) as display:
+    # One run alone would wait for the warm process as long as for its own imports.
+    warm = warm_kernels({run.notebook for run in runs}) if len(runs) > 1 else contextlib.nullcontext()
+    with _other_ends_as_interrupt(), warm, ThreadPoolExecutor(jobs) as pool, Display(waiting) as display:
         pending = {pool.submit(_execute_and_show, job): job for job in waiting}
         try:
             while pending:

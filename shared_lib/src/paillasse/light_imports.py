@@ -1,0 +1,26 @@
+"""Imports that cost more than all that is used of them."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+GRAMMAR = "rfc3987_syntax"
+
+
+@contextmanager
+def without_iri_grammar() -> Iterator[None]:
+    """Inside, jsonschema is imported without its check of internationalised addresses (`iri`, `iri-reference`).
+
+    For these two, which no notebook's schema has, it builds a grammar of some 1.4 CPU seconds as soon as it is
+    imported, which nbformat and so plotly and papermill do: a third of what a cold kernel takes until its first line.
+    Without the grammar's package, which is optional, jsonschema leaves such values unchecked, and so it does then in
+    this process, unless it was imported before.
+    """
+    if GRAMMAR in sys.modules:
+        yield
+        return
+    sys.modules[GRAMMAR] = None  # what the import system takes for "not installed"
+    try:
+        yield
+    finally:
+        del sys.modules[GRAMMAR]
