@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jupyter_client.kernelspec import NoSuchKernel
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from nbclient.exceptions import DeadKernelError
 from papermill import PapermillExecutionError, execute_notebook
 from papermill.clientwrap import PapermillNotebookClient
@@ -20,7 +20,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.log import logger
 
 from paillasse.catalog.reads import FILE_VARIABLE, noted
-from paillasse.errors import PaillasseError
+from paillasse.errors import PaillasseError, RunError, did_you_mean
 from paillasse.files import write_atomically
 from paillasse.runs.artefacts import FOLDER_VARIABLE, HEADLINE
 from paillasse.runs.declared import Run
@@ -153,6 +153,22 @@ def kernel_of(notebook: Path) -> str:
     return read_notebook(notebook)["metadata"].get("kernelspec", {}).get("name", "python3")
 
 
+def check_kernels(runs: list[Run]) -> None:
+    """Raise a RunError, a line for each notebook, where a kernel is not installed: before any run has started."""
+    manager = KernelSpecManager()
+    missing = []
+    for notebook in dict.fromkeys(run.notebook for run in runs):
+        kernel = kernel_of(notebook)
+        try:
+            manager.get_kernel_spec(kernel)
+        except NoSuchKernel:
+            hint = did_you_mean(kernel, manager.find_kernel_specs())
+            missing.append(f"{notebook.name}: its kernel {kernel!r} is not installed here. {hint}")
+    if missing:
+        missing.append("Choose another in JupyterLab and save the notebook, or install the kernel.")
+        raise RunError("\n".join(missing))
+
+
 def _run_papermill(job: Job) -> dict:
     """Run the notebook to its end, whichever it is: the state, and where and how it failed."""
     run = job.run
@@ -198,9 +214,10 @@ def repair(project: Path) -> None:
     """Write the truth about runs whose process was killed before it could."""
     for file in (project / FOLDER).glob("*/*/run.json"):
         state = read_state(file.parent)
-        if state != json.loads(file.read_text(encoding="utf-8")):
+        # Nothing else is written again: what cannot be read is no less worth keeping.
+        if state["state"] == "killed" and json.loads(file.read_text(encoding="utf-8"))["state"] == "running":
             _keep_notebook(file.parent, state["state"])
-            write_state(file.parent, **state)
+            write_state(file.parent, state=state["state"], error=state["error"])
             write_crate(file.parent)
 
 
