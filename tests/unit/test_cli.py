@@ -97,8 +97,11 @@ def test_the_status_of_many_runs_is_their_numbers_and_what_went_wrong(paillasse,
         (tmp_path / "runs" / f"km-tau={tau}" / "1").mkdir(parents=True)
         (tmp_path / "runs" / f"km-tau={tau}" / "1" / "run.json").write_text(json.dumps({"state": state}))
     lines = paillasse("status").stdout.splitlines()
-    assert lines[0].startswith("5000 runs: 1 ok, 4998 not run yet, 1 error; ")
-    assert [line.split()[:2] for line in lines[2:]] == [["error", "km-tau=7"]]
+    assert lines[:2] == [
+        "5000 runs: 1 ok, 4998 not run yet, 1 error",
+        "The 1 that are neither ok nor still to run:",
+    ]
+    assert [line.split()[:2] for line in lines[3:]] == [["error", "km-tau=7"]]
 
 
 CONTENTS = {

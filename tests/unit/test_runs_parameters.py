@@ -7,6 +7,7 @@ import math
 import pytest
 
 from paillasse.errors import NotebookError
+from paillasse.runs.execute import kernel_of
 from paillasse.runs.parameters import notebook_parameters, problem_with
 
 CELL = """\
@@ -199,3 +200,18 @@ def test_a_data_set_is_one_of_the_catalogues(notebook, name, value, problem):
 
 def test_without_a_catalogue_data_sets_are_not_checked(notebook):
     assert problem_with("dataset", "anything", notebook_parameters(notebook(DATA_SETS))) is None
+
+
+@pytest.mark.parametrize(
+    ("metadata", "kernel"),
+    [
+        ({}, "python3"),
+        ({"kernelspec": None}, "python3"),
+        ({"kernelspec": {"name": None}}, "python3"),
+        ({"kernelspec": {"name": "ir"}}, "ir"),
+    ],
+)
+def test_a_notebook_that_names_no_kernel_runs_in_this_environments(tmp_path, metadata, kernel):
+    path = tmp_path / "n.ipynb"
+    path.write_text(json.dumps({"cells": [], "metadata": metadata}), encoding="utf-8")
+    assert kernel_of(path) == kernel

@@ -118,13 +118,16 @@ def status():
     project = find_project()
     results = newest_results(project, [each.name for each in read_runs(project)])
     states = [(name, read_state(folder) if folder else {"state": "not run yet"}) for name, folder in results]
-    shown = states
     if len(states) > MANY_RUNS:  # rich would need a minute for a hundred thousand, a reader longer
-        wrong = [(name, state) for name, state in states if state["state"] not in ("ok", "not run yet")]
-        shown = wrong[:MANY_RUNS]
-        click.echo(f"{counted(state['state'] for _, state in states)}; shown are {len(shown)} that are neither")
+        click.echo(counted(state["state"] for _, state in states))
+        others = [(name, state) for name, state in states if state["state"] not in ("ok", "not run yet")]
+        states = others[:MANY_RUNS]
+        if not others:
+            return
+        first = f"The first {MANY_RUNS:,} of the" if len(others) > MANY_RUNS else "The"
+        click.echo(f"{first} {len(others):,} that are neither ok nor still to run:")
     table = Table("state", "started", "took", Column("run", no_wrap=True), "result", box=None, pad_edge=False)
-    for name, state in shown:
+    for name, state in states:
         result = state.get("headline") or describe_error(state)
         table.add_row(coloured(state["state"]), started(state), length(seconds(state)), escape(name), escape(result))
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)

@@ -1,8 +1,9 @@
 """`runs.yaml`: which notebooks are to run with which parameters, checked before anything starts.
 
-An entry without a value of its own has that of `defaults`. There `parameters` go to each notebook that has a parameter
-of the name, unless the entry gives it in `parameters` or `grid`: a file that sets `conf_level` once may list notebooks
-that have none. A grid is multiplied out only once it is known how many runs that makes.
+An entry without a value of its own has that of `defaults`; a null is a value: no timeout, the catalogue's profile. The
+`parameters` there go to each notebook that has a parameter of the name, unless the entry gives it in `parameters` or
+`grid`: a file that sets `conf_level` once may list notebooks that have none. A name that none has is a mistake. A
+grid is multiplied out only once it is known how many runs that makes.
 """
 
 import hashlib
@@ -20,13 +21,13 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from paillasse.catalog import open_catalog
+from paillasse.catalog.entries import FILE_NAME as CATALOG
 from paillasse.catalog.model import Profile
 from paillasse.documents import Place, Strict, read_document, shortened, text_of, told
 from paillasse.errors import CatalogError, NotebookError, RunError, did_you_mean
 from paillasse.runs.parameters import NO_SECRETS, Parameter, looks_secret, notebook_parameters, problem_with
 
 FILE = "runs.yaml"
-CATALOG = "data_catalog.yaml"
 LONGEST_NAME = 100  # of a grid point; a folder's path must stay below Windows' 260 characters
 DIGEST = 12  # hexadecimal digits that tell grid points apart; of 100,000 with 6, some three hundred pairs were alike
 MOST_RUNS = 100_000  # in a file; each leaves some hundred kB and takes seconds

@@ -28,7 +28,7 @@ from paillasse.runs.inputs import inputs
 from paillasse.runs.owner import this_process
 from paillasse.runs.parameters import read_notebook
 from paillasse.runs.provenance import Code, origin, write_crate
-from paillasse.runs.results import FOLDER, new_folder, now, read_state, write_state
+from paillasse.runs.results import FOLDER, is_left_behind, new_folder, now, read_state, write_state
 
 NOTEBOOK = "notebook.ipynb"
 WORKING_NOTEBOOK = "running.ipynb"
@@ -150,7 +150,9 @@ def title_of(notebook: Path) -> str:
 
 def kernel_of(notebook: Path) -> str:
     """The kernel that a notebook names; one that names none runs in this environment's."""
-    return read_notebook(notebook)["metadata"].get("kernelspec", {}).get("name", "python3")
+    kernelspec = read_notebook(notebook)["metadata"].get("kernelspec")
+    name = kernelspec.get("name") if isinstance(kernelspec, dict) else None
+    return name if name and isinstance(name, str) else "python3"
 
 
 def check_kernels(runs: list[Run]) -> None:
@@ -213,9 +215,8 @@ def _error(job: Job, exception: str, message: str, harmless: bool) -> dict:
 def repair(project: Path) -> None:
     """Write the truth about runs whose process was killed before it could."""
     for file in (project / FOLDER).glob("*/*/run.json"):
-        state = read_state(file.parent)
-        # Nothing else is written again: what cannot be read is no less worth keeping.
-        if state["state"] == "killed" and json.loads(file.read_text(encoding="utf-8"))["state"] == "running":
+        if is_left_behind(file.parent):
+            state = read_state(file.parent)
             _keep_notebook(file.parent, state["state"])
             write_state(file.parent, state=state["state"], error=state["error"])
             write_crate(file.parent)

@@ -57,6 +57,11 @@ def read_state(folder: Path) -> dict:
     return state
 
 
+def is_left_behind(folder: Path) -> bool:
+    """Whether `run.json` still says `running` though its process has died. What cannot be read is not to be mended."""
+    return read_state(folder)["state"] == "killed" and _written(folder)["state"] == "running"
+
+
 def _written(folder: Path) -> dict:
     """All that `run.json` says, empty where there is none. ValueError: it is no JSON object, so not to be replaced."""
     try:
