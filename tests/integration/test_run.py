@@ -1,10 +1,12 @@
 """`paillasse run` on real kernels: what stands in `runs/` is what happened."""
 
+import contextlib
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from urllib.parse import unquote
 
@@ -154,16 +156,49 @@ def test_a_profile_of_the_command_line_overrides_all_others(project):
     assert project.state("km")["profile"] == "secure"
 
 
-def test_a_kernel_that_is_not_there_is_an_error(project):
+def test_a_kernel_that_is_not_there_is_told_before_anything_starts(project):
+    project.run("next", "1")
     project.run("km", "1")
     path = project.folder / "notebooks" / "km.ipynb"
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.kernelspec = {"name": "no-such-kernel", "display_name": "None", "language": "python"}
     nbformat.write(notebook, path)
     done = project.paillasse("run")
-    assert done.returncode == 1
-    assert project.state("km")["error"]["exception"] == "NoSuchKernel"
-    assert "no-such-kernel" in done.stdout
+    assert done.returncode == 7
+    assert done.stderr.startswith("km.ipynb: its kernel 'no-such-kernel' is not installed here. Known: ")
+    assert not (project.folder / "runs").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"state": "done"}', '{"state": "ok", "started": 5}'])
+def test_a_result_that_is_damaged_or_of_an_older_version_stays_and_the_run_is_executed(project, content):
+    project.run("km", "1")
+    old = project.folder / "runs" / "km" / "1" / "run.json"
+    old.parent.mkdir(parents=True)
+    old.write_text(content, encoding="utf-8")
+    done = project.paillasse("run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert old.read_text(encoding="utf-8") == content
+    assert "km" in project.paillasse("status").stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a terminal of POSIX")
+def test_in_a_terminal_the_number_of_very_many_runs_is_asked_for(project):
+    import pty
+
+    project.run("km", "1", parameters="tau = 5", grid={"tau": list(range(1001))})
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "paillasse.cli", "run"]
+    process = subprocess.Popen(command, cwd=project.folder, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    os.write(ours, b"n\n")
+    said = b""
+    with contextlib.suppress(OSError):  # the terminal's other end is closed
+        while part := os.read(ours, 1024):
+            said += part
+    os.close(ours)
+    assert process.wait(timeout=60) == 1
+    assert b"1,001 runs would be executed. Is that meant? [y/N]" in said
+    assert not (project.folder / "runs").exists()
 
 
 def test_a_result_that_cannot_be_written_is_told_and_the_rest_goes_on(project):

@@ -124,8 +124,8 @@ def test_many_missing_runs_are_counted(sweep):
         (dict(notebook="a"), dict(notebook="b"), "the notebook's code"),
         (dict(profile="synthetic"), dict(profile="secure"), "the profile"),
         (
-            dict(data_sets=[{"data_set": "gbsg", "version": "1"}]),
-            dict(data_sets=[{"data_set": "gbsg", "version": "2"}]),
+            dict(data_sets=[{"data_set": "gbsg", "profile": "public", "version": "1"}]),
+            dict(data_sets=[{"data_set": "gbsg", "profile": "public", "version": "2"}]),
             "the data set gbsg",
         ),
     ],
@@ -139,7 +139,8 @@ def test_results_before_and_after_a_change_are_not_mixed(sweep, before, after, w
 
 def test_runs_that_read_different_data_sets_are_one_sweep(sweep):
     for at, point in enumerate(POINTS):
-        sweep.result(point, HR.format(at), data_sets=[{"data_set": point["endpoint"], "version": "1"}])
+        read = {"data_set": point["endpoint"], "profile": "public", "version": "1"}
+        sweep.result(point, HR.format(at), data_sets=[read])
     assert sweep.collect().attrs["runs"] == 4
 
 

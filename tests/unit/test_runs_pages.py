@@ -170,3 +170,12 @@ def test_a_column_sorts_by_its_value_and_not_by_the_words_for_it(result):
     assert 'data-key="65.0">1 min 05 s</td>' in html
     assert 'data-key="Hazard ratio 0.60"' in html
     assert "addEventListener" in scripts(html, "")[0]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"state": "done"}', '{"state": "ok", "started": 5, "parameters": []}'])
+def test_a_result_that_is_damaged_or_of_an_older_version_has_a_row_and_stays(tmp_path, content):
+    file = new_folder(tmp_path, "km") / "run.json"
+    file.write_text(content, encoding="utf-8")
+    html = write_index(tmp_path, ["km"]).read_text(encoding="utf-8")
+    assert '<div class="quiet">km</div>' in html
+    assert file.read_text(encoding="utf-8") == content

@@ -1,11 +1,22 @@
-"""What a notebook hands to its run."""
+"""What a notebook hands to its run, and what is read of a result, whoever wrote it."""
+
+import json
 
 import pandas as pd
 import pytest
 
 from paillasse.errors import InputError
 from paillasse.runs import record
-from paillasse.runs.results import counted, latest, new_folder, read_state, write_state
+from paillasse.runs.results import (
+    counted,
+    describe_error,
+    latest,
+    new_folder,
+    read_state,
+    seconds,
+    started,
+    write_state,
+)
 
 TABLE = pd.DataFrame({"term": ["âge", "rx"], "hazard_ratio": [1.01, 0.6]})
 
@@ -91,3 +102,68 @@ def test_a_change_of_state_keeps_what_was_known(tmp_path):
     write_state(tmp_path, state="ok")
     assert read_state(tmp_path) == {"name": "été", "state": "ok"}
     assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b"3", b"\xff\xfe", b"[" * 100_000, b"{}", b'{"state": "done"}', b'{"state": ["ok"]}'],
+    ids=range(10),
+)
+def test_a_result_that_cannot_be_read_is_of_unknown_state_and_says_why(tmp_path, content):
+    (tmp_path / "run.json").write_bytes(content)
+    state = read_state(tmp_path)
+    assert state["state"] == "unknown"
+    assert describe_error(state).startswith("DamagedResult: run.json ")
+    assert (tmp_path / "run.json").read_bytes() == content
+
+
+def test_a_folder_in_the_place_of_a_result_is_of_unknown_state(tmp_path):
+    (tmp_path / "run.json").mkdir()
+    assert read_state(tmp_path)["state"] == "unknown"
+
+
+def test_what_cannot_be_read_is_never_written_over(tmp_path):
+    (tmp_path / "run.json").write_text("[1]", encoding="utf-8")
+    with pytest.raises(ValueError, match="not a JSON object"):
+        write_state(tmp_path, state="ok")
+    assert (tmp_path / "run.json").read_text(encoding="utf-8") == "[1]"
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("started", None),
+        ("started", 5),
+        ("started", "yesterday"),
+        ("started", "2026-11-21"),
+        ("started", "0001-01-01T00:00:00+14:00"),
+        ("finished", "9999-12-31T23:59:59-12:00"),
+        ("finished", [1]),
+        ("parameters", None),
+        ("parameters", ["tau"]),
+        ("inputs", None),
+        ("inputs", {"data_sets": None}),
+        ("inputs", {"data_sets": ["gbsg"]}),
+        ("inputs", {"data_sets": [{"data_set": "gbsg"}]}),
+        ("provenance", {"changed": "all"}),
+        ("provenance", {"login": 5}),
+        ("owner", {"pid": 1}),
+        ("owner", {"host": "", "boot": "", "since": "", "pid": 10**20}),
+        ("error", "bad"),
+        ("error", {"cell": 3}),
+        ("headline", {"a": 1}),
+        ("title", 5),
+    ],
+)
+def test_a_part_that_this_version_would_not_write_is_left_out(tmp_path, part, value):
+    times = {"started": "2026-11-21T10:00:00+00:00", "finished": "2026-11-21T10:01:00+00:00"}
+    (tmp_path / "run.json").write_text(json.dumps({"state": "ok", **times, part: value}), encoding="utf-8")
+    state = read_state(tmp_path)
+    assert part not in state
+    assert state["state"] == "ok"
+    assert (started(state) == "", seconds(state) is None) == (part == "started", part in times)
+
+
+def test_a_running_result_of_an_older_version_without_an_owner_was_killed(tmp_path):
+    (tmp_path / "run.json").write_text('{"state": "running", "owner": 17}', encoding="utf-8")
+    assert read_state(tmp_path)["state"] == "killed"

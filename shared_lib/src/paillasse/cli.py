@@ -5,6 +5,7 @@ import sys
 import click
 
 from paillasse import PaillasseError, __version__
+from paillasse.errors import RunError
 
 
 class Group(click.Group):
@@ -39,7 +40,8 @@ def main():
 @click.option("--profile", type=click.Choice(["public", "synthetic", "secure"]), help="Instead of runs.yaml's.")
 @click.option("--fresh", is_flag=True, help="Also what is kept.")
 @click.option("--plan", is_flag=True, help="Say what would run and why, and run nothing.")
-def run(names, jobs, profile, fresh, plan):
+@click.option("--yes", is_flag=True, help="Do not ask whether more than 1,000 runs are meant.")
+def run(names, jobs, profile, fresh, plan, yes):
     """Execute runs.yaml with papermill; exits 0 only if every run is ok.
 
     NAME is a run of runs.yaml, or one point of its grid; without a name every run is meant. A run whose notebook,
@@ -47,9 +49,10 @@ def run(names, jobs, profile, fresh, plan):
     index.html of all of them, are in the folder runs.
     """
     import dataclasses
+    import itertools
     import os
 
-    from paillasse.runs.declared import choose, default_profile, find_project, read_runs
+    from paillasse.runs.declared import MANY_RUNS, choose, default_profile, find_project, read_runs
 
     project = find_project()
     declared = read_runs(project)
@@ -64,11 +67,15 @@ def run(names, jobs, profile, fresh, plan):
     reasons = plan_of(project, chosen)
     if fresh:
         reasons = {name: reason or "asked for" for name, reason in reasons.items()}
-    if plan:
-        for name, reason in reasons.items():
-            click.echo(f"run   {name}: {reason}" if reason else f"keep  {name}")
-        return
     kept = sum(reason is None for reason in reasons.values())
+    if plan:
+        shown = len(reasons) if len(reasons) <= MANY_RUNS else 20
+        for name, reason in itertools.islice(reasons.items(), shown):
+            click.echo(f"run   {name}: {reason}" if reason else f"keep  {name}")
+        if len(reasons) > shown:
+            more = f"… and {len(reasons) - shown:,} more"
+            click.echo(f"{more}: of {len(reasons):,} runs {len(reasons) - kept:,} would run, {kept:,} be kept")
+        return
     if kept:
         what = "1 run" if kept == 1 else f"{kept} runs"
         click.echo(f"{what} kept: nothing has changed that the result depends on (--fresh runs all)")
@@ -78,9 +85,11 @@ def run(names, jobs, profile, fresh, plan):
     from paillasse.light_imports import without_iri_grammar
     from paillasse.runs.results import counted
 
-    with without_iri_grammar():
-        from paillasse.runs.together import execute_all  # papermill: only once there is something to run
+    with without_iri_grammar():  # papermill: only once there is something to run
+        from paillasse.runs.execute import check_kernels
+        from paillasse.runs.together import execute_all
 
+    check_kernels(chosen)
     outcome = execute_all(project, chosen, [each.name for each in declared], jobs)
     for state in outcome.states:
         if state.get("headline"):
@@ -95,19 +104,28 @@ def run(names, jobs, profile, fresh, plan):
 
 @main.command()
 def status():
-    """Show the state of every run: its newest result."""
+    """Show the state of every run: its newest result. Of more than 1,000, those that went wrong and the numbers."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Column, Table
 
-    from paillasse.runs.declared import find_project, read_runs
+    from paillasse.runs.declared import MANY_RUNS, find_project, read_runs
     from paillasse.runs.progress import coloured, length
-    from paillasse.runs.results import describe_error, newest_results, read_state, seconds, started
+    from paillasse.runs.results import counted, describe_error, newest_results, read_state, seconds, started
 
     project = find_project()
+    results = newest_results(project, [each.name for each in read_runs(project)])
+    states = [(name, read_state(folder) if folder else {"state": "not run yet"}) for name, folder in results]
+    if len(states) > MANY_RUNS:  # rich would need a minute for a hundred thousand, a reader longer
+        click.echo(counted(state["state"] for _, state in states))
+        others = [(name, state) for name, state in states if state["state"] not in ("ok", "not run yet")]
+        states = others[:MANY_RUNS]
+        if not others:
+            return
+        first = f"The first {MANY_RUNS:,} of the" if len(others) > MANY_RUNS else "The"
+        click.echo(f"{first} {len(others):,} that are neither ok nor still to run:")
     table = Table("state", "started", "took", Column("run", no_wrap=True), "result", box=None, pad_edge=False)
-    for name, folder in newest_results(project, [each.name for each in read_runs(project)]):
-        state = read_state(folder) if folder else {"state": "not run yet"}
+    for name, state in states:
         result = state.get("headline") or describe_error(state)
         table.add_row(coloured(state["state"]), started(state), length(seconds(state)), escape(name), escape(result))
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)

@@ -12,14 +12,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jupyter_client.kernelspec import NoSuchKernel
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from nbclient.exceptions import DeadKernelError
 from papermill import PapermillExecutionError, execute_notebook
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.log import logger
 
 from paillasse.catalog.reads import FILE_VARIABLE, noted
-from paillasse.errors import PaillasseError
+from paillasse.errors import PaillasseError, RunError, did_you_mean
 from paillasse.files import write_atomically
 from paillasse.kernels.warm import THREADS
 from paillasse.runs.artefacts import FOLDER_VARIABLE, HEADLINE
@@ -29,7 +29,7 @@ from paillasse.runs.inputs import inputs
 from paillasse.runs.owner import this_process
 from paillasse.runs.parameters import read_notebook
 from paillasse.runs.provenance import Code, origin, write_crate
-from paillasse.runs.results import FOLDER, new_folder, now, read_state, write_state
+from paillasse.runs.results import FOLDER, is_left_behind, new_folder, now, read_state, write_state
 
 NOTEBOOK = "notebook.ipynb"
 WORKING_NOTEBOOK = "running.ipynb"
@@ -116,7 +116,25 @@ def title_of(notebook: Path) -> str:
 
 def kernel_of(notebook: Path) -> str:
     """The kernel that a notebook names; one that names none runs in this environment's."""
-    return read_notebook(notebook)["metadata"].get("kernelspec", {}).get("name", "python3")
+    kernelspec = read_notebook(notebook)["metadata"].get("kernelspec")
+    name = kernelspec.get("name") if isinstance(kernelspec, dict) else None
+    return name if name and isinstance(name, str) else "python3"
+
+
+def check_kernels(runs: list[Run]) -> None:
+    """Raise a RunError, a line for each notebook, where a kernel is not installed: before any run has started."""
+    manager = KernelSpecManager()
+    missing = []
+    for notebook in dict.fromkeys(run.notebook for run in runs):
+        kernel = kernel_of(notebook)
+        try:
+            manager.get_kernel_spec(kernel)
+        except NoSuchKernel:
+            hint = did_you_mean(kernel, manager.find_kernel_specs())
+            missing.append(f"{notebook.name}: its kernel {kernel!r} is not installed here. {hint}")
+    if missing:
+        missing.append("Choose another in JupyterLab and save the notebook, or install the kernel.")
+        raise RunError("\n".join(missing))
 
 
 def _run_papermill(job: Job) -> dict:
@@ -163,10 +181,10 @@ def _error(job: Job, exception: str, message: str, harmless: bool) -> dict:
 def repair(project: Path) -> None:
     """Write the truth about runs whose process was killed before it could."""
     for file in (project / FOLDER).glob("*/*/run.json"):
-        state = read_state(file.parent)
-        if state != json.loads(file.read_text(encoding="utf-8")):
+        if is_left_behind(file.parent):
+            state = read_state(file.parent)
             _keep_notebook(file.parent, state["state"])
-            write_state(file.parent, **state)
+            write_state(file.parent, state=state["state"], error=state["error"])
             write_crate(file.parent)
 
 

@@ -39,11 +39,17 @@ def inputs(project: Path, run: Run) -> dict:
     dict
         The parts of `WORDS`: `parameters` and `profile` as they are, the others as checksums.
     """
-    beside = sorted(run.notebook.parent.glob("*.py"))
+    return _inputs_of_notebook(project, run.notebook) | _given(run)
+
+
+def _given(run: Run) -> dict:
+    return {"parameters": run.parameters, "profile": run.profile}
+
+
+def _inputs_of_notebook(project: Path, notebook: Path) -> dict:
+    beside = sorted(notebook.parent.glob("*.py"))
     return {
-        "notebook": _code_of(run.notebook),
-        "parameters": run.parameters,
-        "profile": run.profile,
+        "notebook": _code_of(notebook),
         "library": _tree(Path(paillasse.__file__).parent),
         "project": _digest([_tree(project / "src"), *(f"{path.name} {_file(path)}" for path in beside)]),
         "environment": _digest([platform.python_version(), _file(project / LOCK)]),
@@ -54,10 +60,12 @@ def plan_of(project: Path, runs: list[Run]) -> dict[str, str | None]:
     """Name of each run → why it must be executed, or None if its newest result still stands."""
     file = project / FILE_NAME
     catalog = open_catalog(file) if file.is_file() else None
-    return {run.name: why_run(project, run, catalog) for run in runs}
+    notebooks = dict.fromkeys(run.notebook for run in runs)  # few, where runs may be a hundred thousand
+    inputs_of = {notebook: _inputs_of_notebook(project, notebook) for notebook in notebooks}
+    return {run.name: why_run(project, run, inputs_of[run.notebook] | _given(run), catalog) for run in runs}
 
 
-def why_run(project: Path, run: Run, catalog: Catalog | None) -> str | None:
+def why_run(project: Path, run: Run, now: dict, catalog: Catalog | None) -> str | None:
     """Why a run must be executed; None if its newest result still stands.
 
     Parameters
@@ -66,6 +74,8 @@ def why_run(project: Path, run: Run, catalog: Catalog | None) -> str | None:
         Its folder.
     run
         With its final profile.
+    now
+        Its `inputs`.
     catalog
         The project's, for the versions of data sets; None where there is none.
     """
@@ -75,7 +85,7 @@ def why_run(project: Path, run: Run, catalog: Catalog | None) -> str | None:
     state = read_state(folder)
     if state.get("state") != "ok":
         return f"its last run was not ok ({state.get('state')})"
-    before, now = state.get("inputs", {}), inputs(project, run)
+    before = state.get("inputs", {})
     changed = [words for part, words in WORDS.items() if before.get(part) != now[part]]
     changed += [f"the data set {each['data_set']}" for each in before.get("data_sets", []) if _is_other(each, catalog)]
     return "changed: " + ", ".join(changed) if changed else None

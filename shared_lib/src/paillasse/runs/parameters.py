@@ -13,16 +13,12 @@ import json
 import math
 import re
 import tokenize
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from paillasse.errors import NotebookError, did_you_mean
-
-# What a value of runs.yaml can be, and how an error calls it.
-KINDS = {
-    str: "text", bool: "true or false", int: "a whole number", float: "a number", list: "a list", dict: "a mapping"
-}  # fmt: skip
-ANNOTATIONS = {"str": str, "bool": bool, "int": int, "float": float, "list": list, "tuple": list, "dict": dict}
+from paillasse.runs.values import ANY, Values, values_of
 
 SECRET_NAME = re.compile(
     r"\w*(?:password|passwd|passphrase|token|connection_string|(?:api|access|account|private|secret)_key(?:_id)?)"
@@ -37,25 +33,44 @@ SECRET_VALUE = re.compile(
     r"|\b(?:gh[pousr]_|github_pat_|glpat-|hf_|sk-|xox[abpr]-)[A-Za-z0-9_-]{16}"  # code hosts and other services
     r"|\beyJ[A-Za-z0-9_-]+\.eyJ"  # a JSON web token
 )
-SECRET_MARK = re.compile(r"#+\s*secret\b", re.IGNORECASE)  # begins the comment behind a parameter
+NO_SECRETS = "this is, or looks like, a secret; credentials come from the environment only, never from this file"
+# How the comment behind a parameter begins that says what the parameter is.
+SECRET_MARK = re.compile(r"secret\b", re.IGNORECASE)
+DATA_SET_MARK = re.compile(r"names? in the data catalogue\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a notebook: its name, the types that a value may have (none: any), whether marked a secret."""
+    """A parameter of a notebook, with all that is needed to check a value and to ask a person for one.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    values
+        The types, the choices and the range of its values.
+    default
+        What it is without `runs.yaml`, lists for tuples; `...` where that is an expression or a secret.
+    help
+        The comment behind it.
+    names_data_set
+        Whether its value is the name of a data set, or a list of such.
+    is_secret
+        Whether it is marked as a secret.
+    """
 
     name: str
-    types: frozenset[type] = frozenset()
+    values: Values = ANY
+    default: object = ...
+    help: str = ""
+    names_data_set: bool = False
     is_secret: bool = False
 
-    def accepts(self, value) -> bool:
-        if not self.types or type(value) in self.types:
-            return True
-        return type(value) is int and float in self.types
-
-    def expected(self) -> str:
-        """The accepted types in words."""
-        return " or ".join("null" if kind is type(None) else KINDS[kind] for kind in sorted(self.types, key=str))
+    def unknown_data_set(self, value: object, known: Collection[str]) -> str | None:
+        """The first name in a value that is no data set; an empty one names none where the default is empty too."""
+        names = value if isinstance(value, list) else [value]
+        named = [name for name in names if isinstance(name, str) and not name == self.default == ""]
+        return next((name for name in named if name not in known), None) if self.names_data_set else None
 
 
 def read_notebook(path: Path) -> dict:
@@ -66,29 +81,59 @@ def read_notebook(path: Path) -> dict:
     try:
         notebook = {"metadata": {}} | json.loads(path.read_text(encoding="utf-8"))
         cells = [{"metadata": {}} | cell | {"source": "".join(cell["source"])} for cell in notebook["cells"]]
+        if not all(isinstance(part["metadata"], dict) for part in [notebook, *cells]):
+            raise TypeError
+        if not all(isinstance(cell["cell_type"], str) for cell in cells):
+            raise TypeError
         return notebook | {"cells": cells}
-    except (ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise NotebookError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise NotebookError(f"{path} is not a Jupyter notebook of format 4.") from error
 
 
 def notebook_parameters(path: Path) -> dict[str, Parameter] | None:
-    """The parameters of a notebook by name, or None where no cell is tagged `parameters`."""
+    """The parameters of a notebook by name, or None where no cell is tagged `parameters`.
+
+    Raises
+    ------
+    NotebookError
+        The file is no notebook, its parameters cell no Python, or a default there breaks its own rule.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> source = 'endpoint = "death"  # what is counted; one of: death, relapse'
+    >>> cell = {"cell_type": "code", "source": source, "metadata": {"tags": ["parameters"]}}
+    >>> notebook = Path(tempfile.mkdtemp(), "n.ipynb")
+    >>> _ = notebook.write_text(json.dumps({"cells": [cell]}))
+    >>> endpoint = notebook_parameters(notebook)["endpoint"]
+    >>> endpoint.default, endpoint.values.choices, endpoint.help
+    ('death', ('death', 'relapse'), 'what is counted; one of: death, relapse')
+    """
     for cell in read_notebook(path)["cells"]:
-        if "parameters" in cell["metadata"].get("tags", []):
+        if "parameters" in (cell["metadata"].get("tags") or []):
             try:
-                cell_of_parameters = ast.parse(cell["source"])
-                marked = _lines_marked_secret(cell["source"])
-                return {each.name: each for each in _assignments(cell_of_parameters, marked)}
+                return {each.name: each for each in _assignments(cell["source"])}
+            except NotebookError as error:
+                raise NotebookError(f"{path}: {error}.") from error
             except SyntaxError as error:
                 where = f"line {error.lineno} of its parameters cell"
                 raise NotebookError(f"{path}: {where} is not Python: {error.msg}.") from error
+            except (ValueError, RecursionError, MemoryError) as error:  # a null byte; a thousand open brackets
+                raise NotebookError(f"{path}: its parameters cell is not Python.") from error
     return None
 
 
-def problem_with(name: str, value, parameters: dict[str, Parameter] | None) -> str | None:
-    """What is wrong with giving this value to this parameter; None where all is well."""
+def problem_with(
+    name: str, value, parameters: dict[str, Parameter] | None, data_sets: Collection[str] | None = None
+) -> str | None:
+    """What is wrong with giving this value to this parameter; None where all is well.
+
+    Where the names of the catalogue's data sets are not known, those in values are not checked.
+    """
     if (parameters and name in parameters and parameters[name].is_secret) or looks_secret(name, value):
-        return "this is, or looks like, a secret; credentials come from the environment only, never from this file"
+        return NO_SECRETS
     if parameters is None:
         return "the notebook has no cell tagged 'parameters', so it takes none. Tag its first code cell in JupyterLab"
     if name not in parameters:
@@ -99,8 +144,11 @@ def problem_with(name: str, value, parameters: dict[str, Parameter] | None) -> s
         return "expected a finite number; a .nan or .inf is none, and run.json could not hold it"
     if not _is_plain(value):
         return f"a {type(value).__name__} cannot be handed to a notebook; write it in quotes, as text"
-    if not parameters[name].accepts(value):
-        return f"expected {parameters[name].expected()}, as in the notebook's parameters cell; this is {value!r}"
+    parameter = parameters[name]
+    if problem := parameter.values.problem(value, ", as in the notebook's parameters cell"):
+        return problem
+    if data_sets is not None and (unknown := parameter.unknown_data_set(value, data_sets)) is not None:
+        return f"the catalogue has no data set {unknown!r}. {did_you_mean(unknown, data_sets)}"
     return None
 
 
@@ -120,49 +168,50 @@ def looks_secret(name: str, value) -> bool:
     return bool(SECRET_NAME.fullmatch(name) or (isinstance(value, str) and SECRET_VALUE.search(value)))
 
 
-def _lines_marked_secret(source: str) -> set[int]:
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {each.start[0] for each in tokens if each.type == tokenize.COMMENT and SECRET_MARK.match(each.string)}
-
-
-def _assignments(cell: ast.Module, marked: set[int]) -> list[Parameter]:
-    found = []
+def _assignments(source: str) -> Iterator[Parameter]:
+    cell = ast.parse(source)
+    comments = {
+        each.start[0]: each.string.lstrip("#").strip()
+        for each in tokenize.generate_tokens(io.StringIO(source).readline)
+        if each.type == tokenize.COMMENT
+    }
     for line in cell.body:
-        is_secret = line.end_lineno in marked
-        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
-            found.append(Parameter(line.target.id, _types_of_annotation(line.annotation), is_secret))
+        if isinstance(line, ast.AnnAssign):
+            targets, annotation = [line.target], line.annotation
         elif isinstance(line, ast.Assign):
-            names = [target.id for target in line.targets if isinstance(target, ast.Name)]
-            found += [Parameter(name, _types_of_default(line.value), is_secret) for name in names]
-    return found
+            targets, annotation = line.targets, None
+        else:
+            continue
+        for target in targets:
+            if isinstance(target, ast.Name):
+                try:
+                    yield _parameter(target.id, annotation, line.value, comments.get(line.end_lineno, ""))
+                except NotebookError as error:
+                    raise NotebookError(f"line {line.lineno} of its parameters cell: {target.id}: {error}") from error
 
 
-def _types_of_default(value: ast.expr) -> frozenset[type]:
-    """The types that may replace a default: its own, any number for a number, anything for None or an expression."""
+def _parameter(name: str, annotation: ast.expr | None, value: ast.expr | None, comment: str) -> Parameter:
+    is_secret = bool(SECRET_MARK.match(comment))
+    default = ... if value is None else _plain_value(value)
+    if is_secret or looks_secret(name, default):  # not to be shown, neither in an error nor in a form
+        return Parameter(name, help=comment, is_secret=is_secret)
+    names_data_set = bool(DATA_SET_MARK.match(comment))
+    return Parameter(name, values_of(annotation, default, comment), default, comment, names_data_set)
+
+
+def _plain_value(value: ast.expr) -> object:
+    """A default as `runs.yaml` would write it: lists for tuples; `...` for an expression."""
     try:
-        default = ast.literal_eval(value)
-    except ValueError:
-        return frozenset()
-    if isinstance(default, bool):
-        return frozenset({bool})
-    if isinstance(default, int | float):
-        return frozenset({float})
-    kind = list if isinstance(default, tuple) else type(default)
-    return frozenset({kind}) if kind in KINDS else frozenset()
+        plain = ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError):
+        return ...
+    return _with_lists(plain)
 
 
-def _types_of_annotation(annotation: ast.expr) -> frozenset[type]:
-    """The types in `int`, `list[str]`, `float | None`; none, so anything goes, for an annotation of another form."""
-    if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
-        sides = _types_of_annotation(annotation.left), _types_of_annotation(annotation.right)
-        return sides[0] | sides[1] if all(sides) else frozenset()
-    if isinstance(annotation, ast.Constant) and annotation.value is None:
-        return frozenset({type(None)})
-    if isinstance(annotation, ast.Subscript):
-        annotation = annotation.value
-    if isinstance(annotation, ast.Name) and annotation.id in ANNOTATIONS:
-        return frozenset({ANNOTATIONS[annotation.id]})
-    return frozenset()
+def _with_lists(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_with_lists(each) for each in value]
+    return {key: _with_lists(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def _is_not_finite(value) -> bool:

@@ -15,6 +15,7 @@ from paillasse.files import write_atomically
 from paillasse.runs.owner import is_dead
 
 FOLDER = "runs"
+STATES = ("running", "ok", "error", "killed", "timeout", "cancelled")
 
 
 def now() -> datetime:
@@ -38,18 +39,38 @@ def write_state(folder: Path, **fields) -> dict:
 
 
 def read_state(folder: Path) -> dict:
-    """What `run.json` says, empty where there is none; a run whose process has died was killed."""
-    state = _written(folder)
-    if state.get("state") == "running" and is_dead(state.get("owner")):
+    """What `run.json` says, as far as it can be used; a run whose process has died was killed.
+
+    A part that is not as this version writes it is left out: an older version or an accident wrote it. Where the state
+    itself is none of `STATES`, or the file cannot be read, it is `unknown`, with the reason as the error.
+    """
+    try:
+        written = _written(folder)
+    except (OSError, ValueError, RecursionError):
+        return {"state": "unknown", "error": {"exception": "DamagedResult", "message": "run.json cannot be read"}}
+    state = {name: value for name, value in written.items() if name not in FORMS or FORMS[name](value)}
+    if state.get("state") not in STATES:
+        error = {"exception": "DamagedResult", "message": "run.json has no state that is known here"}
+        return state | {"state": "unknown", "error": error}
+    if state["state"] == "running" and is_dead(state.get("owner")):
         return state | {"state": "killed", "error": {"exception": "KilledError", "message": "the runner was killed"}}
     return state
 
 
+def is_left_behind(folder: Path) -> bool:
+    """Whether `run.json` still says `running` though its process has died. What cannot be read is not to be mended."""
+    return read_state(folder)["state"] == "killed" and _written(folder)["state"] == "running"
+
+
 def _written(folder: Path) -> dict:
+    """All that `run.json` says, empty where there is none. ValueError: it is no JSON object, so not to be replaced."""
     try:
-        return json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        state = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    if not isinstance(state, dict):
+        raise ValueError("not a JSON object")
+    return state
 
 
 def latest(project: Path, name: str) -> Path | None:
@@ -66,7 +87,7 @@ def newest_results(project: Path, declared: list[str]) -> list[tuple[str, Path |
 
 def seconds(state: dict) -> float | None:
     """How long a run took, where it has ended."""
-    if not state.get("finished"):
+    if not (state.get("started") and state.get("finished")):
         return None
     return (datetime.fromisoformat(state["finished"]) - datetime.fromisoformat(state["started"])).total_seconds()
 
@@ -92,3 +113,68 @@ def describe_error(state: dict) -> str:
     where = f"cell {error['cell']}, " if error.get("cell") else ""
     message = f": {error['message']}" if error.get("message") else ""
     return f"{where}{error['exception']}{message}" if error else ""
+
+
+# The parts of `run.json` that are worked with, each with the test whether it is as this version writes it
+
+
+def _is_text(value) -> bool:
+    return isinstance(value, str)
+
+
+def _is_text_or_none(value) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_mapping(value) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_moment(value) -> bool:
+    try:
+        moment = datetime.fromisoformat(value)
+        moment.astimezone()  # the first and the last day of the calendar have none
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return moment.tzinfo is not None
+
+
+def _is_owner(value) -> bool:
+    whole = isinstance(value, dict) and {"host", "boot", "since", "pid"} <= value.keys()
+    return whole and type(value["pid"]) is int and 0 < value["pid"] < 2**31
+
+
+def _is_error(value) -> bool:
+    return value is None or (isinstance(value, dict) and isinstance(value.get("exception"), str))
+
+
+def _are_inputs(value) -> bool:
+    reads = value.get("data_sets", []) if isinstance(value, dict) else None
+    known = {"data_set": _is_text, "profile": _is_text, "version": _is_text_or_none}
+    return isinstance(reads, list) and all(
+        isinstance(read, dict) and all(name in read and test(read[name]) for name, test in known.items())
+        for read in reads
+    )
+
+
+def _is_provenance(value) -> bool:
+    changed = value.get("changed", []) if isinstance(value, dict) else None
+    if not isinstance(changed, list) or not all(map(_is_text, changed)):
+        return False
+    return all(_is_text_or_none(part) for name, part in value.items() if name != "changed")
+
+
+FORMS = {
+    "name": _is_text,
+    "title": _is_text,
+    "notebook": _is_text,
+    "parameters": _is_mapping,
+    "profile": _is_text_or_none,
+    "inputs": _are_inputs,
+    "provenance": _is_provenance,
+    "owner": _is_owner,
+    "started": _is_moment,
+    "finished": lambda value: value is None or _is_moment(value),
+    "headline": _is_text_or_none,
+    "error": _is_error,
+}

@@ -124,7 +124,7 @@ def _standing(project: Path, runs: "list[Run]") -> tuple[dict[str, Path], dict[s
             left_out[run.name] = "it has not run yet"
         elif result["state"] != "ok":
             left_out[run.name] = f"its newest result is {result['state']}"
-        elif result["parameters"] != run.parameters:
+        elif result.get("parameters") != run.parameters:
             left_out[run.name] = "its parameters in runs.yaml have changed since"
         else:
             folders[run.name], results[run.name] = folder, result.get("inputs", {})
