@@ -82,6 +82,11 @@ def run(names, jobs, profile, fresh, plan, yes):
     chosen = [each for each in chosen if reasons[each.name]]
     if not chosen:
         return
+    if len(chosen) > MANY_RUNS and not yes:
+        what = f"{len(chosen):,} runs would be executed"
+        if not sys.stdin.isatty():
+            raise RunError(f"{what}. `paillasse run --plan` shows the first ones, `paillasse run --yes` executes them.")
+        click.confirm(f"{what}. Is that meant?", abort=True)
     from paillasse.light_imports import without_iri_grammar
     from paillasse.runs.results import counted
 

@@ -8,6 +8,8 @@ import select
 import signal
 import socket
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 from jupyter_client.provisioning import LocalProvisioner
@@ -45,21 +47,26 @@ class ForkedKernel:
         self.connection = connection
         self.pid = pid
         self.returncode: int | None = None
+        self._one_at_a_time = threading.Lock()  # its end is told once, and several threads may look for it
 
     def poll(self) -> int | None:
-        if self.returncode is None and select.select([self.connection], [], [], 0)[0]:
-            answer = b""
-            with contextlib.suppress(OSError):
-                answer = self.connection.recv(1000)
-            # Without an answer the warm process was killed, and its kernels with it.
-            self.returncode = json.loads(answer)["returncode"] if answer else -signal.SIGKILL
-            self.connection.close()
+        with self._one_at_a_time:
+            if self.returncode is None and select.select([self.connection], [], [], 0)[0]:
+                answer = b""
+                with contextlib.suppress(OSError):
+                    answer = self.connection.recv(1000)
+                # Without an answer the warm process was killed, and its kernels with it.
+                self.returncode = json.loads(answer)["returncode"] if answer else -signal.SIGKILL
+                self.connection.close()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        if self.returncode is None and not select.select([self.connection], [], [], timeout)[0]:
-            raise subprocess.TimeoutExpired(["kernel"], timeout)
-        return self.poll()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self.poll() is None:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise subprocess.TimeoutExpired(["kernel"], timeout)
+            time.sleep(0.02)
+        return self.returncode
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
