@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN = "$(PYTHON)" in_env.py
 LOCK = --upgrade --universal --generate-hashes --no-header --python-version 3.11
 
-.PHONY: help setup demo lab test test-slow test-spark refresh reference bench-catalog bench-survival lint lock clean
+.PHONY: help setup demo lab test test-slow test-spark refresh reference bench-catalog bench-runs bench-survival lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these recipes
@@ -42,6 +42,9 @@ bench-catalog:  ## measure the catalogue beside plain DuckDB and pandas (some mi
 
 bench-survival:  ## measure the survival engine beside lifelines, scikit-survival and R, where installed (half an hour)
 	$(RUN) python benchmarks/survival.py
+
+bench-runs:  ## measure a sweep of runs beside papermill alone (a quarter of an hour)
+	$(RUN) python benchmarks/runs.py
 
 lint:  ## check style and the arrows between the library's rooms
 	$(RUN) ruff check benchmarks demo.py in_env.py paillasse_answers.py hooks notebooks shared_lib tests
