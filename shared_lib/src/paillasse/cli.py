@@ -18,6 +18,7 @@ class Group(click.Group):
             context.exit(error.exit_code)
 
 
+MOST_NAMES = 8  # in a command that is shown; without names `paillasse run` does all that is not done
 EXIT_CODES = """\
 Exit codes: 0 all is well; 1 something is not ok; 2 the command was not understood; 3 the catalogue, 4 a data set,
 5 an analysis's input, 6 a notebook or 7 runs.yaml is not as it should be; 8 a secure read is refused; 130 stopped from
@@ -48,6 +49,7 @@ def run(names, jobs, profile, fresh, plan):
     """
     import dataclasses
     import os
+    import shlex
 
     from paillasse.runs.declared import choose, default_profile, find_project, read_runs
 
@@ -60,7 +62,12 @@ def run(names, jobs, profile, fresh, plan):
     default = default_profile(project)
     chosen = [dataclasses.replace(each, profile=profile or each.profile or default) for each in chosen]
     from paillasse.runs.inputs import plan_of
+    from paillasse.runs.repair import repair
+    from paillasse.runs.results import counted, now
 
+    asked = now()
+    if not plan:
+        repair(project)
     reasons = plan_of(project, chosen)
     if fresh:
         reasons = {name: reason or "asked for" for name, reason in reasons.items()}
@@ -75,17 +82,24 @@ def run(names, jobs, profile, fresh, plan):
     chosen = [each for each in chosen if reasons[each.name]]
     if not chosen:
         return
-    from paillasse.runs.results import counted
     from paillasse.runs.together import execute_all  # papermill: only once there is something to run
 
-    outcome = execute_all(project, chosen, [each.name for each in declared], jobs)
+    outcome = execute_all(project, chosen, [each.name for each in declared], jobs, asked)
     for state in outcome.states:
         if state.get("headline"):
             click.echo(f"{state['name']}: {state['headline']}")
-    states = counted(state.get("state", "error") for state in outcome.states)
-    click.echo(f"{states} · open {os.path.relpath(outcome.index)}")
-    if outcome.cancelled:
-        click.echo("Stopped before the end; `paillasse run` starts again.", err=True)
+    states = counted(state["state"] for state in outcome.states)
+    click.echo(f"{states} · open {os.path.relpath(outcome.index)}" if outcome.index else states)
+    options = ["--profile", profile] if profile else []
+    if outcome.failed:
+        few = outcome.failed if len(outcome.failed) <= MOST_NAMES else names
+        click.echo(f"Run again what failed: {shlex.join(['paillasse', 'run', *few, *options])}")
+    if outcome.undone:
+        few = outcome.undone if len(outcome.undone) <= MOST_NAMES else names
+        options += ["--fresh"] if fresh else []
+        what = "1 run is" if len(outcome.undone) == 1 else f"{len(outcome.undone)} runs are"
+        again = shlex.join(["paillasse", "run", *few, *options])
+        click.echo(f"Stopped before the end: {what} not done. Go on with: {again}", err=True)
         sys.exit(130)
     sys.exit(0 if outcome.all_ok else 1)
 
