@@ -66,8 +66,7 @@ def run(names, jobs, profile, fresh, plan):
     from paillasse.runs.results import counted, now
 
     asked = now()
-    if not plan:
-        repair(project)
+    repaired = [] if plan else repair(project)
     reasons = plan_of(project, chosen)
     if fresh:
         reasons = {name: reason or "asked for" for name, reason in reasons.items()}
@@ -80,6 +79,10 @@ def run(names, jobs, profile, fresh, plan):
         what = "1 run" if kept == 1 else f"{kept} runs"
         click.echo(f"{what} kept: nothing has changed that the result depends on (--fresh runs all)")
     chosen = [each for each in chosen if reasons[each.name]]
+    if not chosen and repaired:
+        from paillasse.runs.pages import write_index
+
+        write_index(project, [each.name for each in declared])
     if not chosen:
         return
     from paillasse.runs.together import execute_all  # papermill: only once there is something to run

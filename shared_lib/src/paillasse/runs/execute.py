@@ -271,7 +271,8 @@ def _how_it_died(job: Job) -> str:
     name = signal.Signals(number).name if number in set(signal.Signals) else "of real time"
     says = f"the kernel was ended by signal {number} ({name})"
     if name == "SIGKILL":  # nothing tells who sent it
-        says += f", as the system does when memory runs out; it held {job.memory_mb:,.0f} MB"
+        says += ", as the system does when memory runs out"
+        says += f"; it held up to {job.peak_memory_mb:,.0f} MB" if job.peak_memory_mb else ""
     return says
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -56,7 +57,7 @@ def end_what_is_left(folder: Path, known: Iterable[psutil.Process] = ()) -> None
         for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(left, timeout=0.1)
+        time.sleep(0.02)  # not psutil's wait: it would take a kernel's exit code from who started it
         left = []
 
 

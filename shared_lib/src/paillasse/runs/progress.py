@@ -96,9 +96,9 @@ class Display:
             done = max(job.cell - 1, 0)
             begun += done / max(job.cells, 1)
             self.bars.update(self.lines[job.run.name], total=job.cells or None, completed=done, detail=where)
-        if time.monotonic() > self.left_at + 1:
+        if time.monotonic() > self.left_at + 1 or not running:
             left = seconds_left()
-            self.left = f", {about(left)} left" if left is not None else ""
+            self.left = f", {about(left)} left" if left else ""
             self.left_at = time.monotonic()
         failed = f", [bold red]{self.failed} failed[/]" if self.failed else ""
         detail = f"{self.finished} of {self.total} done{failed}{self.left}{self.memory}"
@@ -112,7 +112,7 @@ class Display:
         if job.run.name in self.lines:
             self.bars.remove_task(self.lines.pop(job.run.name))
         state = job.state["state"]
-        self.failed += state != "ok" or failure is not None
+        self.failed += state not in ("ok", "cancelled") or failure is not None
         if failure:
             self.say(f"[bold red]{name}: the result could not be written: {escape(in_words(failure))}[/]")
         elif job.started is None:

@@ -34,15 +34,26 @@ def repair(project: Path) -> list[str]:
         The runs of which something was put in order.
     """
     repaired = []
-    for folder in sorted((project / FOLDER).glob("*/*")):
-        if not re.fullmatch(RUN_ID, folder.name) or not _needs_repair(folder):
-            continue
+    for run in sorted((project / FOLDER).glob("*/")):
         # One that is damaged, or for which there is no room now, must not keep the others from being run.
-        with contextlib.suppress(Exception), held(project, folder.parent.name) as ours:
-            if ours and _needs_repair(folder):
-                _repair(folder)
-                repaired.append(folder.parent.name)
+        with contextlib.suppress(Exception):
+            if not _out_of_order(run):
+                continue
+            with held(project, run.name) as ours:
+                if ours:
+                    repair_held(project, run.name)
+                    repaired.append(run.name)
     return repaired
+
+
+def repair_held(project: Path, name: str) -> None:
+    """The same for one run, whose lock the caller holds: what is called running is not."""
+    for folder in _out_of_order(project / FOLDER / name):
+        _repair(folder)
+
+
+def _out_of_order(run: Path) -> list[Path]:
+    return [each for each in sorted(run.glob("*")) if re.fullmatch(RUN_ID, each.name) and _needs_repair(each)]
 
 
 def _needs_repair(folder: Path) -> bool:

@@ -28,7 +28,7 @@ from paillasse.runs.pages import write_index, write_page
 from paillasse.runs.processes import with_descendants
 from paillasse.runs.progress import Display
 from paillasse.runs.provenance import code_of, write_crate
-from paillasse.runs.repair import repair
+from paillasse.runs.repair import repair, repair_held
 from paillasse.runs.results import in_words, latest, now, read_state
 
 TICK = 0.1  # seconds between two looks at the clock
@@ -96,14 +96,14 @@ def execute_all(
             call.wait_a_tick(stop)
             call.collect()
             call.show()
-    index = None
-    try:
-        index = write_index(project, declared)
-    except OSError as error:
-        call.display.say(f"The list of results could not be written: {in_words(error)}")
-    in_order = sorted(call.ended, key=lambda job: call.names.index(job.run.name))
-    failed, undone = sorted(call.failed, key=call.names.index), sorted(call.undone, key=call.names.index)
-    return Outcome([job.state for job in in_order], failed, undone, index)
+        index = None
+        try:
+            index = write_index(project, declared)
+        except OSError as error:
+            call.display.say(f"The list of results could not be written: {in_words(error)}")
+    place = {name: i for i, name in enumerate(call.names)}
+    states = sorted((job.state for job in call.ended), key=lambda state: place[state["name"]])
+    return Outcome(states, sorted(call.failed, key=place.get), sorted(call.undone, key=place.get), index)
 
 
 class _Call:
@@ -148,6 +148,8 @@ class _Call:
                 self.display.is_elsewhere(job.run.name, locks.holder(self.project, job.run.name))
                 continue
             self.waiting.remove(job)
+            with contextlib.suppress(OSError):  # no room on the disk: its own result will tell
+                repair_held(self.project, job.run.name)
             if self.is_done_meanwhile(job):
                 lock.release()
                 self.end(job)
@@ -227,7 +229,8 @@ def _execute_and_show(job: Job) -> None:
 @contextlib.contextmanager
 def _asked_to_stop() -> Iterator[threading.Event]:
     """Ctrl-C, SIGTERM (a scheduler or CI says stop) and SIGHUP (the terminal is closed) only set a flag, so that no
-    state is torn, however often they come."""
+    state is torn, however often they come. Once they have come they stay without another effect, for the process is
+    about to end and to say how to go on."""
     stop = threading.Event()
     signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():  # only there can they be received
@@ -236,5 +239,5 @@ def _asked_to_stop() -> Iterator[threading.Event]:
     try:
         yield stop
     finally:
-        for each, handler in before.items():
+        for each, handler in before.items() if not stop.is_set() else []:
             signal.signal(each, handler)
