@@ -206,7 +206,7 @@ def test_stopping_takes_less_than_two_seconds_and_ends_kernels_that_ignore_signa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", [0.0, 0.3, 0.6])
-def test_stopping_while_kernels_start_is_as_quick(project, moment):
+def test_stopping_while_kernels_start_takes_no_more_than_a_second_more(project, moment):
     add(project, "km", "pass")
     runner = project.start("run")
     wait_until(lambda: list((project.folder / "runs").glob("km/*/run.json")))
@@ -214,7 +214,7 @@ def test_stopping_while_kernels_start_is_as_quick(project, moment):
     at = time.monotonic()
     runner.send_signal(signal.SIGINT)
     stdout, stderr = runner.communicate(timeout=20)
-    assert time.monotonic() - at < slowed_by_others(2)
+    assert time.monotonic() - at < slowed_by_others(3)  # jupyter_client waits for the answer of one that starts
     assert (runner.returncode, newest(project, "km")["state"]) == (130, "cancelled"), stdout + stderr
 
 
@@ -359,7 +359,10 @@ def memory_limit():
         limit.write_text(str(megabytes * 1_000_000))
         enter = f'echo $$ > "{group}/cgroup.procs"; exec "$@"'
         command = ["sh", "-c", enter, "sh", sys.executable, "-m", "paillasse.cli", *arguments]
-        return subprocess.run(command, cwd=project.folder, capture_output=True, encoding="utf-8", timeout=120)
+        done = subprocess.run(command, cwd=project.folder, capture_output=True, encoding="utf-8", timeout=120)
+        events = group / ("memory.events" if limit.name == "memory.max" else "memory.oom_control")
+        done.killed_for_memory = int(re.search(r"^oom_kill (\d+)$", events.read_text(), re.MULTILINE)[1])
+        return done
 
     yield start
     wait_until(lambda: not (group / "cgroup.procs").read_text().split())
@@ -371,6 +374,7 @@ def test_a_kernel_that_the_system_ends_for_lack_of_memory_is_killed_and_the_rest
     project.run("greedy", "blocks = []", "while True: blocks.append(bytearray(b'x' * 10_000_000))")
     project.run("next", "1")
     done = memory_limit(project, 700, "run", "--jobs", "1")
+    assert done.killed_for_memory > 0
     told = newest(project, "greedy")
     assert (done.returncode, told["state"]) == (1, "killed"), done.stdout + done.stderr
     assert "signal 9 (SIGKILL), as the system does when memory runs out; it held " in told["error"]["message"]

@@ -45,8 +45,10 @@ def run(names, jobs, profile, fresh, plan):
 
     NAME is a run of runs.yaml, or one point of its grid; without a name every run is meant. A run whose notebook,
     parameters, code, environment and data are those of its newest result is kept, not executed. Results, with an
-    index.html of all of them, are in the folder runs.
+    index.html of all of them, are in the folder runs. A run waits until its memory is free, and for another
+    `paillasse run` that is executing it, whose result it takes.
     """
+    import contextlib
     import dataclasses
     import os
     import shlex
@@ -103,7 +105,10 @@ def run(names, jobs, profile, fresh, plan):
         what = "1 run is" if len(outcome.undone) == 1 else f"{len(outcome.undone)} runs are"
         again = shlex.join(["paillasse", "run", *few, *options])
         click.echo(f"Stopped before the end: {what} not done. Go on with: {again}", err=True)
-        sys.exit(130)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):  # the terminal was closed
+                stream.flush()
+        os._exit(130)  # all is written; ZeroMQ would wait a second for kernels that will not answer
     sys.exit(0 if outcome.all_ok else 1)
 
 

@@ -1,5 +1,6 @@
 """What a run will take, in memory and time, from what it and others took before."""
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
@@ -28,7 +29,8 @@ class Estimates:
         self.time_of_notebook: dict[Path, list[float]] = {}
         for run in runs:
             if folder := latest(project, run.name):
-                self.learn(run, read_state(folder))
+                with contextlib.suppress(KeyError, TypeError, ValueError):  # a damaged one says nothing
+                    self.learn(run, read_state(folder))
 
     def learn(self, run: Run, state: dict) -> None:
         """Take in the `run.json` of a run that has ended. What did not end well says nothing of the time."""

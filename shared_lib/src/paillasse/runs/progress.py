@@ -83,6 +83,7 @@ class Display:
 
     def update(self, running: "list[Job]", seconds_left: Callable[[], float | None]) -> None:
         """Show where each running notebook is, and every second how long it all still takes."""
+        memory, self.memory = self.memory, ""
         if self.bars.disable:
             return
         begun = 0.0  # of the running notebooks, so that the bar of all moves within long ones
@@ -101,9 +102,8 @@ class Display:
             self.left = f", {about(left)} left" if left else ""
             self.left_at = time.monotonic()
         failed = f", [bold red]{self.failed} failed[/]" if self.failed else ""
-        detail = f"{self.finished} of {self.total} done{failed}{self.left}{self.memory}"
+        detail = f"{self.finished} of {self.total} done{failed}{self.left}{memory}"
         self.bars.update(self.overall, completed=self.finished + begun, detail=detail)
-        self.memory = ""
 
     def ended(self, job: "Job", failure: BaseException | None) -> None:
         """Take a run's line away; in a terminal only what went wrong leaves a line of its own."""
@@ -123,11 +123,10 @@ class Display:
 
     def waits_for_memory(self, name: str, needed: float, free: float) -> None:
         """Runs wait because one that runs beside the others would not fit into memory."""
-        self.memory = ", waiting for memory"
-        self.say_once(
-            "memory",
-            f"{escape(name)} waits for memory: it takes about {needed:,.0f} MB, {max(free, 0):,.0f} MB are free",
-        )
+        if not self.memory:  # the first of many
+            self.memory = ", waiting for memory"
+            amounts = f"it takes about {needed:,.0f} MB, {max(free, 0):,.0f} MB are free"
+            self.say_once("memory", f"{escape(name)} waits for memory: {amounts}")
 
     def is_elsewhere(self, name: str, state: dict | None) -> None:
         """A run is executing in another process, of which `state` is the `run.json`, once it is there."""

@@ -28,7 +28,7 @@ from paillasse.runs.pages import write_index, write_page
 from paillasse.runs.processes import with_descendants
 from paillasse.runs.progress import Display
 from paillasse.runs.provenance import code_of, write_crate
-from paillasse.runs.repair import repair, repair_held
+from paillasse.runs.repair import repair_held
 from paillasse.runs.results import in_words, latest, now, read_state
 
 TICK = 0.1  # seconds between two looks at the clock
@@ -85,17 +85,20 @@ def execute_all(
         When it was decided that these must run. What another runner has done since then is not done again.
     """
     jobs = min(jobs or cores(), len(runs)) or 1
-    repair(project)
     call = _Call(project, runs, jobs, asked or now())
     with _asked_to_stop() as stop, ThreadPoolExecutor(jobs) as pool, Display(len(runs), call.names) as call.display:
-        while call.waiting or call.running:
-            if stop.is_set():
-                call.stop()
-            else:
-                call.start_what_fits(pool)
-            call.wait_a_tick(stop)
-            call.collect()
-            call.show()
+        try:
+            while call.waiting or call.running:
+                if stop.is_set():
+                    call.stop()
+                else:
+                    call.start_what_fits(pool)
+                call.wait_a_tick(stop)
+                call.collect()
+                call.show()
+        finally:  # should this loop itself fail, no kernel goes on without it
+            for job in call.executing:
+                job.end("cancelled")
         index = None
         try:
             index = write_index(project, declared)
@@ -129,7 +132,7 @@ class _Call:
 
     def start_what_fits(self, pool: ThreadPoolExecutor) -> None:
         """Start waiting runs, in their order, for which there is a place and memory and that nobody else executes."""
-        if len(self.running) == self.jobs:
+        if not self.waiting or len(self.running) == self.jobs:
             return
         # What the running ones have not taken yet of what they will need is promised to them.
         free = available_mb() - sum(max(0.0, self.estimates.mb(job.run) - job.memory_mb) for job in self.executing)
@@ -163,7 +166,7 @@ class _Call:
         """Whether another runner has executed the run since this call was planned; its result is taken."""
         folder = latest(self.project, job.run.name)
         state = read_state(folder) if folder else {}
-        if state.get("state") != "ok" or datetime.fromisoformat(state["finished"]) < self.asked:
+        if state.get("state") != "ok" or str(state.get("finished")) < self.asked.isoformat():
             return False
         if plan_of(self.project, [job.run])[job.run.name]:
             return False
@@ -214,9 +217,11 @@ class _Call:
             job.end("cancelled")
 
     def show(self) -> None:
+        self.display.update(self.executing, self.seconds_left)
+
+    def seconds_left(self) -> float | None:
         running = [(job.run, time.monotonic() - job.started) for job in self.executing if job.started]
-        waiting = [job.run for job in self.waiting]
-        self.display.update(self.executing, lambda: self.estimates.seconds_left(waiting, running, self.jobs))
+        return self.estimates.seconds_left((job.run for job in self.waiting), running, self.jobs)
 
 
 def _execute_and_show(job: Job) -> None:
