@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import nbformat
+import psutil
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 
@@ -38,6 +40,10 @@ class Project:
         stdout, stderr = process.communicate(timeout=120)
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 
+    def results(self, name):
+        """The folders of a run's results, the oldest first."""
+        return sorted((self.folder / "runs" / name).iterdir())
+
     def result(self, name):
         """The folder of a run's only result."""
         (folder,) = (self.folder / "runs" / name).iterdir()
@@ -50,3 +56,18 @@ class Project:
         """All that the executed notebook printed."""
         notebook = nbformat.read(self.result(name) / "notebook.ipynb", as_version=4)
         return "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+
+
+def wait_until(condition, seconds=60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie, which nobody has to answer for here."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

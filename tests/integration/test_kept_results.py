@@ -5,11 +5,10 @@ import json
 import os
 import shutil
 import signal
-import time
 
 import nbformat
 import pytest
-from run_project import Project
+from run_project import Project, alive, wait_until
 from toy_catalog import entry
 
 CONTENT = b"age\n34\n"
@@ -162,18 +161,3 @@ def test_a_killed_runner_leaves_a_killed_run_no_kernel_and_the_earlier_result(pr
     assert states == ["ok", "killed", "ok"]
     assert {file.name: file.read_bytes() for file in earlier.iterdir()} == kept
     assert not list(earlier.parent.glob("*/running.ipynb"))
-
-
-def wait_until(condition) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -11,8 +11,8 @@ import rocrate
 from run_project import Project
 from toy_catalog import entry
 
-from paillasse.runs.execute import repair
 from paillasse.runs.provenance import LARGEST_PATCH, Code, code_of, origin, write_crate
+from paillasse.runs.repair import repair
 from paillasse.runs.results import new_folder, write_state
 
 PATIENT = "DUPONT"

@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,9 +14,6 @@ import pytest
 from run_project import Project
 
 from paillasse.runs.together import cores
-
-POSIX = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-
 
 RECORD = """\
 import pandas
@@ -210,28 +206,6 @@ def test_a_result_that_cannot_be_written_is_told_and_the_rest_goes_on(project):
     assert done.returncode == 1
     assert "km: the result could not be written" in done.stdout
     assert project.state("next")["state"] == "ok"
-
-
-@POSIX
-@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_stopping_ends_the_kernels_and_says_cancelled(project, how):
-    project.run(
-        "km", "import os; from pathlib import Path", "Path('pid').write_text(str(os.getpid()))\nwhile True: pass"
-    )
-    project.run("next", "1")
-    process = project.start("run", "--jobs", "1")
-    pid = project.folder / "notebooks" / "pid"
-    deadline = time.monotonic() + 60
-    while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(getattr(signal, how))
-    stdout, stderr = process.communicate(timeout=20)
-    assert process.returncode == 130, stdout + stderr
-    assert project.state("km")["state"] == "cancelled"
-    assert not (project.folder / "runs" / "next").exists()
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid.read_text()), 0)
-    assert "Stopped before the end" in stderr
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")

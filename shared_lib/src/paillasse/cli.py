@@ -19,6 +19,7 @@ class Group(click.Group):
             context.exit(error.exit_code)
 
 
+MOST_NAMES = 8  # in a command that is shown; without names `paillasse run` does all that is not done
 EXIT_CODES = """\
 Exit codes: 0 all is well; 1 something is not ok; 2 the command was not understood; 3 the catalogue, 4 a data set,
 5 an analysis's input, 6 a notebook or 7 runs.yaml is not as it should be; 8 a secure read is refused; 130 stopped from
@@ -46,11 +47,14 @@ def run(names, jobs, profile, fresh, plan, yes):
 
     NAME is a run of runs.yaml, or one point of its grid; without a name every run is meant. A run whose notebook,
     parameters, code, environment and data are those of its newest result is kept, not executed. Results, with an
-    index.html of all of them, are in the folder runs.
+    index.html of all of them, are in the folder runs. A run waits until its memory is free, and for another
+    `paillasse run` that is executing it, whose result it takes.
     """
+    import contextlib
     import dataclasses
     import itertools
     import os
+    import shlex
 
     from paillasse.runs.declared import MANY_RUNS, choose, default_profile, find_project, read_runs
 
@@ -63,7 +67,11 @@ def run(names, jobs, profile, fresh, plan, yes):
     default = default_profile(project)
     chosen = [dataclasses.replace(each, profile=profile or each.profile or default) for each in chosen]
     from paillasse.runs.inputs import plan_of
+    from paillasse.runs.repair import repair
+    from paillasse.runs.results import counted, now
 
+    asked = now()
+    repaired = [] if plan else repair(project)
     reasons = plan_of(project, chosen)
     if fresh:
         reasons = {name: reason or "asked for" for name, reason in reasons.items()}
@@ -80,6 +88,10 @@ def run(names, jobs, profile, fresh, plan, yes):
         what = "1 run" if kept == 1 else f"{kept} runs"
         click.echo(f"{what} kept: nothing has changed that the result depends on (--fresh runs all)")
     chosen = [each for each in chosen if reasons[each.name]]
+    if not chosen and repaired:
+        from paillasse.runs.pages import write_index
+
+        write_index(project, [each.name for each in declared])
     if not chosen:
         return
     if len(chosen) > MANY_RUNS and not yes:
@@ -88,22 +100,34 @@ def run(names, jobs, profile, fresh, plan, yes):
             raise RunError(f"{what}. `paillasse run --plan` shows the first ones, `paillasse run --yes` executes them.")
         click.confirm(f"{what}. Is that meant?", abort=True)
     from paillasse.light_imports import without_iri_grammar
-    from paillasse.runs.results import counted
 
     with without_iri_grammar():  # papermill: only once there is something to run
+        from paillasse.kernels.started import remove_private_folder
         from paillasse.runs.execute import check_kernels
         from paillasse.runs.together import execute_all
 
     check_kernels(chosen)
-    outcome = execute_all(project, chosen, [each.name for each in declared], jobs)
+    outcome = execute_all(project, chosen, [each.name for each in declared], jobs, asked)
     for state in outcome.states:
         if state.get("headline"):
             click.echo(f"{state['name']}: {state['headline']}")
-    states = counted(state.get("state", "error") for state in outcome.states)
-    click.echo(f"{states} · open {os.path.relpath(outcome.index)}")
-    if outcome.cancelled:
-        click.echo("Stopped before the end; `paillasse run` starts again.", err=True)
-        sys.exit(130)
+    states = counted(state["state"] for state in outcome.states)
+    click.echo(f"{states} · open {os.path.relpath(outcome.index)}" if outcome.index else states)
+    options = ["--profile", profile] if profile else []
+    if outcome.failed:
+        few = outcome.failed if len(outcome.failed) <= MOST_NAMES else names
+        click.echo(f"Run again what failed: {shlex.join(['paillasse', 'run', *few, *options])}")
+    if outcome.undone:
+        few = outcome.undone if len(outcome.undone) <= MOST_NAMES else names
+        options += ["--fresh"] if fresh else []
+        what = "1 run is" if len(outcome.undone) == 1 else f"{len(outcome.undone)} runs are"
+        again = shlex.join(["paillasse", "run", *few, *options])
+        click.echo(f"Stopped before the end: {what} not done. Go on with: {again}", err=True)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):  # the terminal was closed
+                stream.flush()
+        remove_private_folder()
+        os._exit(130)  # all is written; ZeroMQ would wait a second for kernels that will not answer
     sys.exit(0 if outcome.all_ok else 1)
 
 

@@ -20,6 +20,7 @@ CHOICE = "JUPYTER_DEFAULT_PROVISIONER_NAME"  # jupyter_client's: which provision
 NAME = "paillasse-warm"  # of ours, as declared in the entry point
 LONGEST_FOLDER = 80  # characters; a socket's path must stay below 108
 LOCK = "lock"
+HELD = []  # the open file whose lock says that this process lives
 # Code that names a package on the left will need the modules on the right, which importing it may not load by itself.
 # Each is known to do nothing when imported but define things; a test compares what cold and warm kernels give.
 NEEDED = {
@@ -137,16 +138,16 @@ def private_folder() -> Path | None:
         with contextlib.suppress(OSError), (left / LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(left, ignore_errors=True)
-    lock = (folder / LOCK).open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    owner = os.getpid()
-
-    @atexit.register
-    def remove() -> None:
-        if os.getpid() == owner:  # not in a fork
-            shutil.rmtree(folder, ignore_errors=True)
-        lock.close()
-
+    HELD.append((folder / LOCK).open("w"))
+    fcntl.flock(HELD[-1], fcntl.LOCK_EX)
     if len(str(folder)) > LONGEST_FOLDER:
+        shutil.rmtree(folder)
         return None
+    atexit.register(remove_private_folder, owner=os.getpid())
     return folder
+
+
+def remove_private_folder(owner: int | None = None) -> None:
+    """Remove the folder, if there is one; where `owner` is given, only in this process and not in a fork of it."""
+    if private_folder.cache_info().currsize and owner in (None, os.getpid()) and (folder := private_folder()):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -32,7 +32,7 @@ class Engine(NBClientEngine):
         def count(cell, cell_index):
             job.cell = numbers.get(cell_index, job.cell)
 
-        waits = {"startup_timeout": start_timeout, "timeout": None}
+        waits = {"startup_timeout": start_timeout, "timeout": None, "shell_timeout_interval": 1}
         kernel = {"kernel_name": kernel_name, "kernel_manager_class": PrivateKernelManager}
         job.client = PapermillNotebookClient(nb_man, log=logger, on_cell_start=count, **kernel, **waits)
         # What a kernel says outside its cells is its last words when it dies, and else noise.

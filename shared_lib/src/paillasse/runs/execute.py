@@ -5,9 +5,12 @@ the state is kept apart from it, and the notebook is written under a working nam
 """
 
 import asyncio
-import json
+import contextlib
+import errno
 import logging
 import os
+import shutil
+import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +20,10 @@ from nbclient.exceptions import DeadKernelError
 from papermill import PapermillExecutionError, execute_notebook
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.log import logger
+from psutil import Process
 
 from paillasse.catalog.reads import FILE_VARIABLE, noted
 from paillasse.errors import PaillasseError, RunError, did_you_mean
-from paillasse.files import write_atomically
 from paillasse.kernels.warm import THREADS
 from paillasse.runs.artefacts import FOLDER_VARIABLE, HEADLINE
 from paillasse.runs.declared import Run
@@ -28,11 +31,21 @@ from paillasse.runs.engine import ENGINE
 from paillasse.runs.inputs import inputs
 from paillasse.runs.owner import this_process
 from paillasse.runs.parameters import read_notebook
-from paillasse.runs.provenance import Code, origin, write_crate
-from paillasse.runs.results import FOLDER, is_left_behind, new_folder, now, read_state, write_state
+from paillasse.runs.processes import end_what_is_left, resident_mb
+from paillasse.runs.provenance import Code, origin
+from paillasse.runs.repair import keep_notebook, remove_half_files
+from paillasse.runs.results import (
+    DISK_FULL,
+    WORKING_NOTEBOOK,
+    in_words,
+    is_disk_full,
+    keep_room,
+    new_folder,
+    now,
+    write_last_state,
+    write_state,
+)
 
-NOTEBOOK = "notebook.ipynb"
-WORKING_NOTEBOOK = "running.ipynb"
 READS = "reads.jsonl"
 
 logger.addHandler(logging.NullHandler())  # its warnings would tear the progress display; failures are in run.json
@@ -54,14 +67,43 @@ class Job:
     cells: int = 0
     started: float | None = None
     ended_as: str | None = None  # "timeout" or "cancelled"
+    exit_code: int | None = None  # of a kernel that has died
     state: dict = field(default_factory=dict)
     client: PapermillNotebookClient | None = None
+    processes: list[Process] = field(default_factory=list)  # the kernel and what it has started, when last looked at
+    memory_mb: float = 0.0  # theirs
+    peak_memory_mb: float = 0.0
+
+    @property
+    def kernel(self):
+        """The kernel's process as the provisioner has it; None where it has not started or is cleaned up."""
+        return getattr(getattr(self.client and self.client.km, "provisioner", None), "process", None)
+
+    def watch(self) -> None:
+        """End the run when its time is up, and let it be known at once that its kernel has died. Call it every tick:
+        nbclient itself looks once in a second."""
+        if self.overdue():
+            self.end("timeout")
+        kernel = self.kernel
+        if kernel is None or kernel.poll() is None:
+            return
+        self.exit_code = kernel.poll()
+        reply = self.client.task_poll_for_reply
+        if reply is not None and not reply.done():
+            with contextlib.suppress(RuntimeError):  # its loop has just been closed
+                reply.get_loop().call_soon_threadsafe(_give_up, reply)
+
+    def weigh(self, processes: list[Process]) -> None:
+        """Note the memory of the kernel and all that it has started."""
+        self.processes = processes
+        self.memory_mb = resident_mb(processes)
+        self.peak_memory_mb = max(self.peak_memory_mb, self.memory_mb)
 
     def end(self, as_state: str) -> None:
         """Kill the kernel. A kernel that has not started yet is missed: call again until the job is done."""
         self.ended_as = self.ended_as or as_state
         provisioner = getattr(self.client and self.client.km, "provisioner", None)
-        if provisioner is not None:
+        if provisioner is not None and self.exit_code is None:
             asyncio.run(provisioner.kill())
 
     def environment(self) -> dict[str, str]:
@@ -78,29 +120,58 @@ class Job:
         return time.monotonic() > self.started + self.run.timeout
 
 
+def _give_up(reply: asyncio.Task) -> None:
+    """Tell nbclient that no reply will come, as its own look at the kernel would; that one is no longer needed."""
+    reply.cancel()
+    for task in asyncio.all_tasks():
+        if task.get_coro().__name__ == "_async_poll_kernel_alive":
+            task.cancel()
+
+
 def execute(job: Job) -> dict:
-    """Execute a run in a new folder of its own; its final `run.json`."""
+    """Execute a run in a new folder of its own; its final `run.json`.
+
+    Raises
+    ------
+    OSError
+        It could not be begun, and has left nothing; or how it ended could not be written.
+    """
     run = job.run
     job.started = time.monotonic()
     job.folder = new_folder(job.project, run.name)
-    job.state = write_state(
-        job.folder,
-        name=run.name,
-        notebook=_relative(run.notebook, job.project),
-        title=title_of(run.notebook),
-        parameters=run.parameters,
-        profile=run.profile,
-        inputs=inputs(job.project, run),
-        provenance=origin(job.project, run.notebook, job.folder, job.code),
-        state="running",
-        owner=this_process(),
-        started=now().isoformat(),
-    )
+    try:
+        job.state = write_state(
+            job.folder,
+            name=run.name,
+            notebook=_relative(run.notebook, job.project),
+            title=title_of(run.notebook),
+            parameters=run.parameters,
+            profile=run.profile,
+            inputs=inputs(job.project, run),
+            provenance=origin(job.project, run.notebook, job.folder, job.code),
+            state="running",
+            owner=this_process(),
+            started=now().isoformat(),
+        )
+        keep_room(job.folder)
+    except OSError:
+        shutil.rmtree(job.folder, ignore_errors=True)
+        raise
     outcome = _run_papermill(job)
-    _keep_notebook(job.folder, outcome["state"])
-    read = {"data_sets": noted(job.folder / READS)}
-    ended = {"finished": now().isoformat(), "headline": _headline(job.folder), "inputs": job.state["inputs"] | read}
-    job.state = write_state(job.folder, **ended, **outcome)
+    end_what_is_left(job.folder, job.processes)
+    try:
+        keep_notebook(job.folder, outcome["state"])
+    except OSError as error:
+        if outcome["state"] == "ok":
+            outcome = {"state": "error", "error": _error(job, type(error).__name__, in_words(error), harmless=True)}
+    ended = {
+        "finished": now().isoformat(),
+        "headline": _headline(job.folder),
+        "inputs": job.state["inputs"] | {"data_sets": noted(job.folder / READS)},
+        "peak_memory_mb": round(job.peak_memory_mb) or None,
+    }
+    job.state = write_last_state(job.folder, **ended, **outcome)
+    remove_half_files(job.folder)
     (job.folder / READS).unlink(missing_ok=True)
     return job.state
 
@@ -152,19 +223,41 @@ def _run_papermill(job: Job) -> dict:
             job=job,
         )
     except PapermillExecutionError as error:
+        if error.ename == "OSError" and error.evalue.startswith(f"[Errno {errno.ENOSPC}]"):
+            return {"state": "error", "error": _error(job, error.ename, DISK_FULL, harmless=True)}
         ours = error.ename in {each.__name__ for each in PaillasseError.__subclasses__()}
         return {"state": "error", "error": _error(job, error.ename, error.evalue, harmless=ours)}
     except Exception as error:  # a dead kernel, a kernel that is not there, a full disk: one run's, the rest goes on
-        state = job.ended_as or ("killed" if isinstance(error, DeadKernelError) else "error")
+        died = isinstance(error, RuntimeError) and str(error).startswith("Kernel died")  # also while it started
+        state = job.ended_as or ("killed" if died else "error")
         if state == "timeout":
             cause = TimeoutError(f"longer than {run.timeout:g} s")
         elif state == "cancelled":
             cause = InterruptedError("stopped from outside")
+        elif state == "killed":
+            cause = DeadKernelError(_how_it_died(job))
+        elif is_disk_full(error):
+            cause = OSError(DISK_FULL)
         else:
             cause = error
         harmless = isinstance(cause, OSError | RuntimeError | NoSuchKernel)  # worded without a look at any output
         return {"state": state, "error": _error(job, type(cause).__name__, str(cause), harmless)}
     return {"state": "ok", "error": None}
+
+
+def _how_it_died(job: Job) -> str:
+    """How a kernel ended that nobody asked to: by which signal, and with how much memory in use."""
+    if job.exit_code is None:
+        return "the kernel died"
+    if job.exit_code >= 0:
+        return f"the kernel ended by itself with exit code {job.exit_code}"
+    number = -job.exit_code
+    name = signal.Signals(number).name if number in set(signal.Signals) else "of real time"
+    says = f"the kernel was ended by signal {number} ({name})"
+    if name == "SIGKILL":  # nothing tells who sent it
+        says += ", as the system does when memory runs out"
+        says += f"; it held up to {job.peak_memory_mb:,.0f} MB" if job.peak_memory_mb else ""
+    return says
 
 
 def _error(job: Job, exception: str, message: str, harmless: bool) -> dict:
@@ -176,32 +269,6 @@ def _error(job: Job, exception: str, message: str, harmless: bool) -> dict:
     if harmless or (job.run.profile in ("public", "synthetic") and not restricted):
         error["message"] = " ".join(message.split())[:300]
     return error
-
-
-def repair(project: Path) -> None:
-    """Write the truth about runs whose process was killed before it could."""
-    for file in (project / FOLDER).glob("*/*/run.json"):
-        if is_left_behind(file.parent):
-            state = read_state(file.parent)
-            _keep_notebook(file.parent, state["state"])
-            write_state(file.parent, state=state["state"], error=state["error"])
-            write_crate(file.parent)
-
-
-def _keep_notebook(folder: Path, state: str) -> None:
-    """Give the executed notebook its final name, with the truth about the cells that never ran."""
-    working = folder / WORKING_NOTEBOOK
-    if not working.is_file():
-        return
-    notebook = json.loads(working.read_text(encoding="utf-8"))
-    notebook["metadata"]["papermill"]["output_path"] = str(folder / NOTEBOOK)
-    if state not in ("ok", "error"):
-        notebook["metadata"]["papermill"]["exception"] = True
-        for cell in notebook["cells"]:
-            if cell["cell_type"] == "code" and cell["execution_count"] is None:
-                cell["metadata"]["papermill"]["status"] = "pending"
-    write_atomically(folder / NOTEBOOK, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
-    working.unlink()
 
 
 def _headline(folder: Path) -> str | None:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from paillasse.files import write_atomically
-from paillasse.runs.execute import NOTEBOOK
 from paillasse.runs.progress import length
 from paillasse.runs.results import (
     FOLDER,
+    NOTEBOOK,
     counted,
     describe_error,
     newest_results,

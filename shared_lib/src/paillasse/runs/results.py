@@ -4,18 +4,27 @@ A result's folder is never written again once its run has ended, and the newest 
 which Windows and zip files lose.
 """
 
+import errno
 import json
+import os
 import secrets
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from paillasse.errors import PaillasseError
 from paillasse.files import write_atomically
 from paillasse.runs.owner import is_dead
 
 FOLDER = "runs"
 STATES = ("running", "ok", "error", "killed", "timeout", "cancelled")
+RUN_ID = r"\d{8}T\d{12}Z-[0-9a-f]{4}"
+NOTEBOOK = "notebook.ipynb"
+WORKING_NOTEBOOK = "running.ipynb"  # until the run has ended
+ROOM = ".room"
+BYTES_OF_ROOM = 64_000
+DISK_FULL = "the disk is full; free some room and run it again"
 
 
 def now() -> datetime:
@@ -35,6 +44,23 @@ def write_state(folder: Path, **fields) -> dict:
     """Change `run.json`: once per change of state, all of it at a time."""
     state = _written(folder) | fields
     write_atomically(folder / "run.json", json.dumps(state, indent=2, ensure_ascii=False) + "\n")
+    return state
+
+
+def keep_room(folder: Path) -> None:
+    """Take room on the disk for the last words of `run.json`, so that they can be written on a full one too."""
+    (folder / ROOM).write_bytes(os.urandom(BYTES_OF_ROOM))  # zeros would be compressed away
+
+
+def write_last_state(folder: Path, **fields) -> dict:
+    """As `write_state`, into the room that was kept: not for a moment can another process take it."""
+    state = _written(folder) | fields
+    with (folder / ROOM).open("r+b") as file:
+        file.write((json.dumps(state, indent=2, ensure_ascii=False) + "\n").encode())
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+    (folder / ROOM).replace(folder / "run.json")
     return state
 
 
@@ -178,3 +204,14 @@ FORMS = {
     "headline": _is_text_or_none,
     "error": _is_error,
 }
+def is_disk_full(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def in_words(error: BaseException) -> str:
+    """What went wrong around a run, told without a look at any data."""
+    if is_disk_full(error):
+        return DISK_FULL
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + (f": {error.filename}" if error.filename else "")
+    return str(error) if isinstance(error, PaillasseError) else type(error).__name__

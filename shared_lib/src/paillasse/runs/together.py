@@ -1,35 +1,65 @@
 """Many runs at once: a thread for each, which waits on its own kernel, and one display.
 
 Threads, not processes: the computing is done in the kernels, papermill is imported once, and kernels that one
-process starts cannot be given the same ports.
+process starts cannot be given the same ports. A run starts when a place is free, its memory is, and no other runner
+is executing it.
 """
 
 import contextlib
 import os
 import signal
 import threading
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from filelock import FileLock
+
 from paillasse.kernels.started import warm_kernels
+from paillasse.runs import locks
 from paillasse.runs.declared import Run
-from paillasse.runs.execute import Job, execute, repair
+from paillasse.runs.estimates import Estimates
+from paillasse.runs.execute import Job, execute
+from paillasse.runs.inputs import plan_of
+from paillasse.runs.memory import available_mb
 from paillasse.runs.pages import write_index, write_page
+from paillasse.runs.processes import with_descendants
 from paillasse.runs.progress import Display
 from paillasse.runs.provenance import code_of, write_crate
+from paillasse.runs.repair import repair_held
+from paillasse.runs.results import in_words, latest, now, read_state
 
 TICK = 0.1  # seconds between two looks at the clock
+WEIGHING = 0.5  # seconds between two looks at the memory of kernels, which costs a look at all processes
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call of `execute_all` ended: the `run.json` of every run that started, and the list of all results."""
+    """How a call of `execute_all` ended.
+
+    Attributes
+    ----------
+    states
+        The `run.json` of every run that started, or that another runner has executed meanwhile.
+    failed
+        Names of the runs that did not end well by themselves.
+    undone
+        Names of the runs that were stopped, or never started, because the call was stopped.
+    index
+        The list of all results; None if it could not be written.
+    """
 
     states: list[dict]
-    index: Path
-    all_ok: bool
-    cancelled: bool
+    failed: list[str]
+    undone: list[str]
+    index: Path | None
+
+    @property
+    def all_ok(self) -> bool:
+        return not self.failed and not self.undone and self.index is not None
 
 
 def cores() -> int:
@@ -37,66 +67,190 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def execute_all(project: Path, runs: list[Run], declared: list[str], jobs: int | None = None) -> Outcome:
-    """Execute runs, `jobs` at a time; a run that fails stops no other. Ctrl-C ends the running kernels."""
+def execute_all(
+    project: Path, runs: list[Run], declared: list[str], jobs: int | None = None, asked: datetime | None = None
+) -> Outcome:
+    """Execute runs, at most `jobs` at a time; a run that fails stops no other. Ctrl-C ends the running kernels.
+
+    Parameters
+    ----------
+    project
+        Its folder.
+    runs
+        What to execute.
+    declared
+        The names of all runs of the project, in their order.
+    jobs
+        How many at a time; by default one for each core.
+    asked
+        When it was decided that these must run. What another runner has done since then is not done again.
+    """
     jobs = min(jobs or cores(), len(runs)) or 1
-    code = code_of(project)
-    waiting = [Job(project, run, threads=max(1, cores() // jobs), code=code) for run in runs]
-    done, failures, cancelled = [], 0, False
-    repair(project)
+    call = _Call(project, runs, jobs, asked or now())
     # One run alone would wait for the warm process as long as for its own imports.
     warm = warm_kernels({run.notebook for run in runs}) if len(runs) > 1 else contextlib.nullcontext()
-    with _other_ends_as_interrupt(), warm, ThreadPoolExecutor(jobs) as pool, Display(waiting) as display:
-        pending = {pool.submit(_execute_and_show, job): job for job in waiting}
+    with (
+        _asked_to_stop() as stop,
+        warm,
+        ThreadPoolExecutor(jobs) as pool,
+        Display(len(runs), call.names) as call.display,
+    ):
         try:
-            while pending:
-                for job, failure in _finished(pending):
-                    done.append(job)
-                    failures += bool(failure)
-                    display.ended(job, failure)
-                display.update()
-        except KeyboardInterrupt:
-            cancelled = True
-            display.say("Stopping: the running kernels are ended.")
-            pool.shutdown(wait=False, cancel_futures=True)
-            pending = {future: job for future, job in pending.items() if not future.cancelled()}
-            while pending:
-                for job in pending.values():
-                    job.end("cancelled")
-                for job, failure in _finished(pending):
-                    done.append(job)
-                    display.ended(job, failure)
-    states = [job.state for job in waiting if job in done]
-    all_ok = not cancelled and not failures and all(state["state"] == "ok" for state in states)
-    return Outcome(states, write_index(project, declared), all_ok, cancelled)
+            while call.waiting or call.running:
+                if stop.is_set():
+                    call.stop()
+                else:
+                    call.start_what_fits(pool)
+                call.wait_a_tick(stop)
+                call.collect()
+                call.show()
+        finally:  # should this loop itself fail, no kernel goes on without it
+            for job in call.executing:
+                job.end("cancelled")
+        index = None
+        try:
+            index = write_index(project, declared)
+        except OSError as error:
+            call.display.say(f"The list of results could not be written: {in_words(error)}")
+    place = {name: i for i, name in enumerate(call.names)}
+    states = sorted((job.state for job in call.ended), key=lambda state: place[state["name"]])
+    return Outcome(states, sorted(call.failed, key=place.get), sorted(call.undone, key=place.get), index)
+
+
+class _Call:
+    """The runs of one call: which wait, which are executing, and which have ended."""
+
+    def __init__(self, project: Path, runs: list[Run], jobs: int, asked: datetime):
+        self.project, self.jobs, self.asked = project, jobs, asked
+        code = code_of(project)
+        self.waiting = [Job(project, run, threads=max(1, cores() // jobs), code=code) for run in runs]
+        self.names = [run.name for run in runs]
+        self.estimates = Estimates(project, runs)
+        self.running: dict[Future, tuple[Job, FileLock]] = {}
+        self.ended: list[Job] = []
+        self.failed: list[str] = []
+        self.undone: list[str] = []
+        self.stopping = False
+        self.weighed = 0.0
+        self.display: Display
+
+    @property
+    def executing(self) -> list[Job]:
+        return [job for job, _ in self.running.values()]
+
+    def start_what_fits(self, pool: ThreadPoolExecutor) -> None:
+        """Start waiting runs, in their order, for which there is a place and memory and that nobody else executes."""
+        if not self.waiting or len(self.running) == self.jobs:
+            return
+        # What the running ones have not taken yet of what they will need is promised to them.
+        free = available_mb() - sum(max(0.0, self.estimates.mb(job.run) - job.memory_mb) for job in self.executing)
+        for job in list(self.waiting):
+            needed = self.estimates.mb(job.run)
+            if self.running and needed > free:  # one alone is always started, for what is expected may be wrong
+                self.display.waits_for_memory(job.run.name, needed, free)
+                continue
+            try:
+                lock = locks.take(self.project, job.run.name)
+            except OSError as error:
+                self.waiting.remove(job)
+                self.end(job, error)
+                continue
+            if lock is None:
+                self.display.is_elsewhere(job.run.name, locks.holder(self.project, job.run.name))
+                continue
+            self.waiting.remove(job)
+            with contextlib.suppress(OSError):  # no room on the disk: its own result will tell
+                repair_held(self.project, job.run.name)
+            if self.is_done_meanwhile(job):
+                lock.release()
+                self.end(job)
+                continue
+            free -= needed
+            self.running[pool.submit(_execute_and_show, job)] = job, lock
+            if len(self.running) == self.jobs:
+                return
+
+    def is_done_meanwhile(self, job: Job) -> bool:
+        """Whether another runner has executed the run since this call was planned; its result is taken."""
+        folder = latest(self.project, job.run.name)
+        state = read_state(folder) if folder else {}
+        if state.get("state") != "ok" or str(state.get("finished")) < self.asked.isoformat():
+            return False
+        if plan_of(self.project, [job.run])[job.run.name]:
+            return False
+        job.state = state
+        return True
+
+    def wait_a_tick(self, stop: threading.Event) -> None:
+        if self.running:
+            wait(self.running, timeout=TICK, return_when=FIRST_COMPLETED)
+        elif self.waiting:
+            stop.wait(TICK)
+        for job in self.executing:
+            job.watch()
+        if time.monotonic() > self.weighed + WEIGHING:
+            kernels = {job.kernel.pid: job for job in self.executing if job.kernel}
+            for pid, processes in with_descendants(kernels).items():
+                kernels[pid].weigh(processes)
+            self.weighed = time.monotonic()
+
+    def collect(self) -> None:
+        """Take out the runs that have ended."""
+        for future in [future for future in self.running if future.done()]:
+            job, lock = self.running.pop(future)
+            lock.release()
+            self.end(job, future.exception())
+
+    def end(self, job: Job, failure: BaseException | None = None) -> None:
+        """A run has ended; `failure` is what went wrong around it (the disk is full, a page cannot be made)."""
+        if failure and job.state.get("state") in (None, "running"):
+            error = {"exception": type(failure).__name__, "message": in_words(failure)}
+            job.state = {"name": job.run.name} | job.state | {"state": "error", "error": error}
+        self.ended.append(job)
+        self.estimates.learn(job.run, job.state)
+        if job.state["state"] == "cancelled":
+            self.undone.append(job.run.name)
+        elif failure or job.state["state"] != "ok":
+            self.failed.append(job.run.name)
+        self.display.ended(job, failure)
+
+    def stop(self) -> None:
+        """End the running kernels; to be called every tick, for one that is just starting is missed."""
+        if not self.stopping:
+            self.stopping = True
+            self.display.say("Stopping: the running kernels are ended.")
+            self.undone += [job.run.name for job in self.waiting]
+            self.waiting.clear()
+        for job in self.executing:
+            job.end("cancelled")
+
+    def show(self) -> None:
+        self.display.update(self.executing, self.seconds_left)
+
+    def seconds_left(self) -> float | None:
+        running = [(job.run, time.monotonic() - job.started) for job in self.executing if job.started]
+        return self.estimates.seconds_left((job.run for job in self.waiting), running, self.jobs)
 
 
 def _execute_and_show(job: Job) -> None:
     execute(job)
-    write_page(job.folder)
-    write_crate(job.folder)
-
-
-def _finished(pending: dict) -> list[tuple[Job, BaseException | None]]:
-    """Wait a tick, end what has run out of time, and take out what has finished, with what went wrong around it
-    (the disk is full, a page cannot be made), which is no state of the run itself."""
-    finished, _ = wait(pending, timeout=TICK, return_when=FIRST_COMPLETED)
-    for job in pending.values():
-        if job.overdue():
-            job.end("timeout")
-    return [(pending.pop(future), future.exception()) for future in finished]
+    if job.state["state"] != "cancelled":  # stopping must be quick; the next call makes the page
+        write_page(job.folder)
+        write_crate(job.folder)
 
 
 @contextlib.contextmanager
-def _other_ends_as_interrupt():
-    """SIGTERM (a scheduler or CI says stop) and SIGHUP (the terminal is closed) are taken as Ctrl-C, so that kernels
-    are ended and states written."""
-    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """Ctrl-C, SIGTERM (a scheduler or CI says stop) and SIGHUP (the terminal is closed) only set a flag, so that no
+    state is torn, however often they come. Once they have come they stay without another effect, for the process is
+    about to end and to say how to go on."""
+    stop = threading.Event()
+    signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():  # only there can they be received
         signals = []
-    before = {each: signal.signal(each, signal.default_int_handler) for each in signals}
+    before = {each: signal.signal(each, lambda *_: stop.set()) for each in signals}
     try:
-        yield
+        yield stop
     finally:
-        for each, handler in before.items():
+        for each, handler in before.items() if not stop.is_set() else []:
             signal.signal(each, handler)
