@@ -39,7 +39,8 @@ def main():
 @click.option("--profile", type=click.Choice(["public", "synthetic", "secure"]), help="Instead of runs.yaml's.")
 @click.option("--fresh", is_flag=True, help="Also what is kept.")
 @click.option("--plan", is_flag=True, help="Say what would run and why, and run nothing.")
-def run(names, jobs, profile, fresh, plan):
+@click.option("--on", metavar="WHERE", help="Elsewhere: dask, slurm, or a Dask scheduler's address.")
+def run(names, jobs, profile, fresh, plan, on):
     """Execute runs.yaml with papermill; exits 0 only if every run is ok.
 
     NAME is a run of runs.yaml, or one point of its grid; without a name every run is meant. A run whose notebook,
@@ -78,7 +79,7 @@ def run(names, jobs, profile, fresh, plan):
     from paillasse.runs.results import counted
     from paillasse.runs.together import execute_all  # papermill: only once there is something to run
 
-    outcome = execute_all(project, chosen, [each.name for each in declared], jobs)
+    outcome = execute_all(project, chosen, [each.name for each in declared], jobs, on)
     for state in outcome.states:
         if state.get("headline"):
             click.echo(f"{state['name']}: {state['headline']}")

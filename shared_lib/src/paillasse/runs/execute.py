@@ -25,7 +25,7 @@ from paillasse.files import write_atomically
 from paillasse.runs.artefacts import FOLDER_VARIABLE, HEADLINE
 from paillasse.runs.declared import Run
 from paillasse.runs.inputs import inputs
-from paillasse.runs.owner import this_process
+from paillasse.runs.owner import HEARTBEAT, beating, this_process
 from paillasse.runs.parameters import read_notebook
 from paillasse.runs.provenance import Code, origin, write_crate
 from paillasse.runs.results import FOLDER, new_folder, now, read_state, write_state
@@ -53,6 +53,7 @@ class Job:
     run: Run
     threads: int
     code: Code = field(default_factory=Code)
+    environment: dict[str, str] = field(default_factory=dict)  # for the kernel, beside this process's own
     folder: Path | None = None
     cell: int = 0  # the code cell that is executing, numbered as In [n]
     cells: int = 0
@@ -105,7 +106,7 @@ papermill_engines.register("paillasse", Engine)
 
 def kernel_environment(job: Job) -> dict[str, str]:
     """The environment of a run's kernel: where artefacts go, the profile, and its share of the cores."""
-    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(job.threads))
+    environment = os.environ | job.environment | dict.fromkeys(THREAD_VARIABLES, str(job.threads))
     environment |= {FOLDER_VARIABLE: str(job.folder), FILE_VARIABLE: str(job.folder / READS)}
     if job.run.profile:
         environment["PAILLASSE_PROFILE"] = job.run.profile
@@ -114,9 +115,14 @@ def kernel_environment(job: Job) -> dict[str, str]:
 
 def execute(job: Job) -> dict:
     """Execute a run in a new folder of its own; its final `run.json`."""
-    run = job.run
     job.started = time.monotonic()
-    job.folder = new_folder(job.project, run.name)
+    job.folder = job.folder or new_folder(job.project, job.run.name)
+    with beating(job.folder):
+        return _execute(job)
+
+
+def _execute(job: Job) -> dict:
+    run = job.run
     job.state = write_state(
         job.folder,
         name=run.name,
@@ -199,9 +205,15 @@ def repair(project: Path) -> None:
     for file in (project / FOLDER).glob("*/*/run.json"):
         state = read_state(file.parent)
         if state != json.loads(file.read_text(encoding="utf-8")):
-            _keep_notebook(file.parent, state["state"])
-            write_state(file.parent, **state)
-            write_crate(file.parent)
+            declare_killed(file.parent, state["error"]["message"])
+
+
+def declare_killed(folder: Path, why: str) -> None:
+    """Write that a run was killed, for the process that cannot any more."""
+    _keep_notebook(folder, "killed")
+    write_state(folder, state="killed", error={"exception": "KilledError", "message": why})
+    (folder / HEARTBEAT).unlink(missing_ok=True)
+    write_crate(folder)
 
 
 def _keep_notebook(folder: Path, state: str) -> None:

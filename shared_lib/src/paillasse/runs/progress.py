@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from paillasse.errors import PaillasseError
 from paillasse.runs.results import describe_error, seconds
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ class Display:
         if state != "ok" or not self.console.is_terminal:
             error = f"  {escape(describe_error(job.state))}" if state != "ok" else ""
             self.say(f"{coloured(state)}  {escape(job.run.name)}  {length(seconds(job.state))}{error}")
-        if failure:
+        if isinstance(failure, PaillasseError):
+            self.say(f"[bold red]{escape(f'{job.run.name}: {failure}')}[/]")
+        elif failure:
             self.say(f"[bold red]{escape(job.run.name)}: the result could not be written: {escape(repr(failure))}[/]")
 
     def say(self, line: str) -> None:

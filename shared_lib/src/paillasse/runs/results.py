@@ -21,11 +21,16 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def new_folder(project: Path, name: str) -> Path:
-    """A folder of its own for one execution of the run `name`; its name sorts by time."""
+def folder_for(project: Path, name: str) -> Path:
+    """Where one execution of the run `name` goes, not made yet; its name sorts by time."""
     moment = now()
     run_id = f"{moment:%Y%m%dT%H%M%S}{moment.microsecond:06d}Z-{secrets.token_hex(2)}"
-    folder = project / FOLDER / name / run_id
+    return project / FOLDER / name / run_id
+
+
+def new_folder(project: Path, name: str) -> Path:
+    """A folder of its own for one execution of the run `name`."""
+    folder = folder_for(project, name)
     folder.mkdir(parents=True)
     return folder
 
@@ -40,7 +45,7 @@ def write_state(folder: Path, **fields) -> dict:
 def read_state(folder: Path) -> dict:
     """What `run.json` says, empty where there is none; a run whose process has died was killed."""
     state = _written(folder)
-    if state.get("state") == "running" and is_dead(state.get("owner")):
+    if state.get("state") == "running" and is_dead(state.get("owner"), folder):
         return state | {"state": "killed", "error": {"exception": "KilledError", "message": "the runner was killed"}}
     return state
 

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,15 +37,26 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def execute_all(project: Path, runs: list[Run], declared: list[str], jobs: int | None = None) -> Outcome:
-    """Execute runs, `jobs` at a time; a run that fails stops no other. Ctrl-C ends the running kernels."""
-    jobs = min(jobs or cores(), len(runs)) or 1
+def execute_all(
+    project: Path, runs: list[Run], declared: list[str], jobs: int | None = None, on: str | None = None
+) -> Outcome:
+    """Execute runs, `jobs` at a time; a run that fails stops no other. Ctrl-C ends the running kernels.
+
+    With `on` other processes or machines execute them (see `elsewhere`), and each thread waits for one of these.
+    """
+    with _other_ends_as_interrupt(), _place(on, project, runs, jobs) as (execute_one, jobs):
+        return _execute_all(project, runs, declared, jobs, execute_one)
+
+
+def _execute_all(
+    project: Path, runs: list[Run], declared: list[str], jobs: int, execute_one: Callable[[Job], None]
+) -> Outcome:
     code = code_of(project)
     waiting = [Job(project, run, threads=max(1, cores() // jobs), code=code) for run in runs]
     done, failures, cancelled = [], 0, False
     repair(project)
-    with _other_ends_as_interrupt(), ThreadPoolExecutor(jobs) as pool, Display(waiting) as display:
-        pending = {pool.submit(_execute_and_show, job): job for job in waiting}
+    with ThreadPoolExecutor(jobs) as pool, Display(waiting) as display:
+        pending = {pool.submit(execute_one, job): job for job in waiting}
         try:
             while pending:
                 for job, failure in _finished(pending):
@@ -68,10 +80,28 @@ def execute_all(project: Path, runs: list[Run], declared: list[str], jobs: int |
     return Outcome(states, write_index(project, declared), all_ok, cancelled)
 
 
-def _execute_and_show(job: Job) -> None:
+@contextlib.contextmanager
+def _place(on: str | None, project: Path, runs: list[Run], jobs: int | None):
+    """What executes a run, and for how many at a time there is room."""
+    if on is None:
+        yield execute_and_show, min(jobs or cores(), len(runs)) or 1
+    else:
+        from paillasse.runs.elsewhere import workers
+
+        with workers(on, project, runs, jobs) as there:
+            yield there.execute, there.slots
+
+
+def execute_and_show(job: Job) -> None:
+    """Execute a run in this process, and make what people read of it."""
     execute(job)
-    write_page(job.folder)
-    write_crate(job.folder)
+    show(job.folder)
+
+
+def show(folder: Path) -> None:
+    """Write a result that has ended as a page and as a crate."""
+    write_page(folder)
+    write_crate(folder)
 
 
 def _finished(pending: dict) -> list[tuple[Job, BaseException | None]]:
