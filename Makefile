@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN = "$(PYTHON)" in_env.py
 LOCK = --upgrade --universal --generate-hashes --no-header --python-version 3.11
 
-.PHONY: help setup demo lab test test-slow test-spark refresh reference bench-catalog bench-runs bench-survival lint lock clean
+.PHONY: help setup demo lab test test-slow test-spark test-slurm refresh reference bench-catalog bench-runs bench-survival lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these recipes
@@ -23,11 +23,14 @@ test:  ## test everything, the notebooks' stored outputs included (some minutes)
 
 test-slow:  ## test in a real browser, with an S3 server, and a whole generated project (some minutes more)
 	$(RUN) uv pip install --quiet --require-hashes -r tests/browser/requirements.lock
-	$(RUN) pytest -m "(slow or browser) and not spark" tests
+	$(RUN) pytest -m "(slow or browser) and not spark and not slurm" tests
 
 test-spark:  ## test that the same expression runs on Spark (needs Java; downloads 400 MB)
 	$(RUN) uv pip install --quiet --require-hashes -r tests/integration/spark.lock
 	$(RUN) pytest -m spark tests/integration
+
+test-slurm:  ## test runs on a real Slurm of one node (needs Debian's slurm-wlm and munge, and root)
+	$(RUN) pytest -m slurm tests/integration
 
 refresh:  ## execute the notebooks again and store their outputs (add ACCEPT=--accept to accept other numbers)
 	$(RUN) paillasse refresh $(ACCEPT)

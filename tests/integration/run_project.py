@@ -29,11 +29,13 @@ class Project:
         self.entries.append({"name": name, "notebook": f"notebooks/{name}.ipynb", **entry})
         (self.folder / "runs.yaml").write_text(json.dumps({"runs": self.entries}), encoding="utf-8")
 
-    def start(self, *arguments):
+    def start(self, *arguments, variables=None, **options):
+        """Start the command; with variables of Paillasse's, of which it otherwise sees none."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PAILLASSE")}
+        environment |= variables or {}
         command = [sys.executable, "-m", "paillasse.cli", *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
-        return subprocess.Popen(command, cwd=self.folder, env=environment | {"PYTHONUTF8": "1"}, **pipes)
+        return subprocess.Popen(command, cwd=self.folder, env=environment | {"PYTHONUTF8": "1"}, **pipes, **options)
 
     def paillasse(self, *arguments):
         process = self.start(*arguments)

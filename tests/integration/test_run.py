@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from urllib.parse import unquote
 
 import nbformat

@@ -41,8 +41,9 @@ def main():
 @click.option("--profile", type=click.Choice(["public", "synthetic", "secure"]), help="Instead of runs.yaml's.")
 @click.option("--fresh", is_flag=True, help="Also what is kept.")
 @click.option("--plan", is_flag=True, help="Say what would run and why, and run nothing.")
+@click.option("--on", metavar="WHERE", help="Elsewhere: dask, slurm, or a Dask scheduler's address.")
 @click.option("--yes", is_flag=True, help="Do not ask whether more than 1,000 runs are meant.")
-def run(names, jobs, profile, fresh, plan, yes):
+def run(names, jobs, profile, fresh, plan, on, yes):
     """Execute runs.yaml with papermill; exits 0 only if every run is ok.
 
     NAME is a run of runs.yaml, or one point of its grid; without a name every run is meant. A run whose notebook,
@@ -107,7 +108,7 @@ def run(names, jobs, profile, fresh, plan, yes):
         from paillasse.runs.together import execute_all
 
     check_kernels(chosen)
-    outcome = execute_all(project, chosen, [each.name for each in declared], jobs, asked)
+    outcome = execute_all(project, chosen, [each.name for each in declared], jobs, on, asked)
     for state in outcome.states:
         if state.get("headline"):
             click.echo(f"{state['name']}: {state['headline']}")

@@ -29,7 +29,7 @@ from paillasse.runs.artefacts import FOLDER_VARIABLE, HEADLINE
 from paillasse.runs.declared import Run
 from paillasse.runs.engine import ENGINE
 from paillasse.runs.inputs import inputs
-from paillasse.runs.owner import this_process
+from paillasse.runs.owner import beating, this_process
 from paillasse.runs.parameters import read_notebook
 from paillasse.runs.processes import end_what_is_left, resident_mb
 from paillasse.runs.provenance import Code, origin
@@ -62,6 +62,7 @@ class Job:
     run: Run
     threads: int
     code: Code = field(default_factory=Code)
+    variables: dict[str, str] = field(default_factory=dict)  # for the kernel, beside this process's own
     folder: Path | None = None
     cell: int = 0  # the code cell that is executing, numbered as In [n]
     cells: int = 0
@@ -108,7 +109,7 @@ class Job:
 
     def environment(self) -> dict[str, str]:
         """The environment of the kernel: where artefacts go, the profile, and its share of the cores."""
-        environment = os.environ | dict.fromkeys(THREADS, str(self.threads))
+        environment = os.environ | self.variables | dict.fromkeys(THREADS, str(self.threads))
         environment |= {FOLDER_VARIABLE: str(self.folder), FILE_VARIABLE: str(self.folder / READS)}
         if self.run.profile:
             environment["PAILLASSE_PROFILE"] = self.run.profile
@@ -129,35 +130,45 @@ def _give_up(reply: asyncio.Task) -> None:
 
 
 def execute(job: Job) -> dict:
-    """Execute a run in a new folder of its own; its final `run.json`.
+    """Execute a run in a folder of its own; its final `run.json`.
 
     Raises
     ------
     OSError
         It could not be begun, and has left nothing; or how it ended could not be written.
     """
-    run = job.run
     job.started = time.monotonic()
-    job.folder = new_folder(job.project, run.name)
-    try:
-        job.state = write_state(
-            job.folder,
-            name=run.name,
-            notebook=_relative(run.notebook, job.project),
-            title=title_of(run.notebook),
-            parameters=run.parameters,
-            profile=run.profile,
-            inputs=inputs(job.project, run),
-            provenance=origin(job.project, run.notebook, job.folder, job.code),
-            state="running",
-            owner=this_process(),
-            started=now().isoformat(),
-        )
-        keep_room(job.folder)
-    except OSError:
-        shutil.rmtree(job.folder, ignore_errors=True)
-        raise
-    outcome = _run_papermill(job)
+    job.folder = job.folder or new_folder(job.project, job.run.name)
+    with contextlib.ExitStack() as heart:
+        try:
+            heart.enter_context(beating(job.folder))
+            job.state = _begin(job)
+        except OSError:
+            shutil.rmtree(job.folder, ignore_errors=True)
+            raise
+        return _end(job, _run_papermill(job))
+
+
+def _begin(job: Job) -> dict:
+    run = job.run
+    state = write_state(
+        job.folder,
+        name=run.name,
+        notebook=_relative(run.notebook, job.project),
+        title=title_of(run.notebook),
+        parameters=run.parameters,
+        profile=run.profile,
+        inputs=inputs(job.project, run),
+        provenance=origin(job.project, run.notebook, job.folder, job.code),
+        state="running",
+        owner=this_process(),
+        started=now().isoformat(),
+    )
+    keep_room(job.folder)
+    return state
+
+
+def _end(job: Job, outcome: dict) -> dict:
     end_what_is_left(job.folder, job.processes)
     try:
         keep_notebook(job.folder, outcome["state"])

@@ -56,6 +56,17 @@ def _inputs_of_notebook(project: Path, notebook: Path) -> dict:
     }
 
 
+def software() -> dict[str, str]:
+    """What a process executes runs with, in words that a reader is told: the versions of Python and of the library."""
+    return {"Python": platform.python_version(), "the shared library": _tree(Path(paillasse.__file__).parent)}
+
+
+def forget() -> None:
+    """Look at files anew: in a process that lives longer than one call of `paillasse run`, they change."""
+    _tree.cache_clear()
+    _file.cache_clear()
+
+
 def plan_of(project: Path, runs: list[Run]) -> dict[str, str | None]:
     """Name of each run → why it must be executed, or None if its newest result still stands."""
     file = project / FILE_NAME

@@ -1,6 +1,7 @@
 """What is seen while runs execute: bars in a terminal, plain lines elsewhere."""
 
 import contextlib
+import socket
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from paillasse.errors import PaillasseError
 from paillasse.runs.results import describe_error, in_words, seconds
 
 if TYPE_CHECKING:
@@ -113,7 +115,9 @@ class Display:
             self.bars.remove_task(self.lines.pop(job.run.name))
         state = job.state["state"]
         self.failed += state not in ("ok", "cancelled") or failure is not None
-        if failure:
+        if isinstance(failure, PaillasseError):
+            self.say(f"[bold red]{name}: {escape(str(failure))}[/]")
+        elif failure:
             self.say(f"[bold red]{name}: the result could not be written: {escape(in_words(failure))}[/]")
         elif job.started is None:
             self.say(f"{name}: another process has executed it; its result is taken")
@@ -132,7 +136,9 @@ class Display:
         """A run is executing in another process, of which `state` is the `run.json`, once it is there."""
         if state:
             since = f"{datetime.fromisoformat(state['started']).astimezone():%H:%M}"
-            where = f"process {state['owner']['pid']} since {since}"
+            host = state["owner"]["host"]
+            place = "" if host == socket.gethostname() else f" of {host}"
+            where = f"process {state['owner']['pid']}{place} since {since}"
             self.say_once(name, f"{escape(name)}: is running in {where}; its result is awaited")
 
     def say_once(self, what: str, line: str) -> None:

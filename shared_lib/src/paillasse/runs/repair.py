@@ -8,6 +8,7 @@ from pathlib import Path
 
 from paillasse.files import write_atomically
 from paillasse.runs.locks import held
+from paillasse.runs.owner import HEARTBEAT
 from paillasse.runs.pages import write_page
 from paillasse.runs.processes import end_what_is_left
 from paillasse.runs.provenance import CRATE, write_crate
@@ -67,14 +68,19 @@ def _repair(folder: Path) -> None:
     if not (folder / "run.json").is_file():
         shutil.rmtree(folder)
         return
-    state = read_state(folder)
     if is_left_behind(folder):
         end_what_is_left(folder)
-        keep_notebook(folder, state["state"])
-        remove_half_files(folder)
-        write_state(folder, **state)
+        declare_killed(folder, read_state(folder)["error"]["message"])
     write_page(folder)
     write_crate(folder)
+
+
+def declare_killed(folder: Path, why: str) -> None:
+    """Write that a run was killed, for the process that cannot any more."""
+    keep_notebook(folder, "killed")
+    remove_half_files(folder)
+    write_state(folder, state="killed", error={"exception": "KilledError", "message": why})
+    (folder / HEARTBEAT).unlink(missing_ok=True)
 
 
 def keep_notebook(folder: Path, state: str) -> None:

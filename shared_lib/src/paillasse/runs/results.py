@@ -31,11 +31,16 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def new_folder(project: Path, name: str) -> Path:
-    """A folder of its own for one execution of the run `name`; its name sorts by time."""
+def folder_for(project: Path, name: str) -> Path:
+    """Where one execution of the run `name` goes, not made yet; its name sorts by time."""
     moment = now()
     run_id = f"{moment:%Y%m%dT%H%M%S}{moment.microsecond:06d}Z-{secrets.token_hex(2)}"
-    folder = project / FOLDER / name / run_id
+    return project / FOLDER / name / run_id
+
+
+def new_folder(project: Path, name: str) -> Path:
+    """A folder of its own for one execution of the run `name`."""
+    folder = folder_for(project, name)
     folder.mkdir(parents=True)
     return folder
 
@@ -78,7 +83,7 @@ def read_state(folder: Path) -> dict:
     if state.get("state") not in STATES:
         error = {"exception": "DamagedResult", "message": "run.json has no state that is known here"}
         return state | {"state": "unknown", "error": error}
-    if state["state"] == "running" and is_dead(state.get("owner")):
+    if state["state"] == "running" and is_dead(state.get("owner"), folder):
         return state | {"state": "killed", "error": {"exception": "KilledError", "message": "the runner was killed"}}
     return state
 

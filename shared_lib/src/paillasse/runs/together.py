@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +33,7 @@ from paillasse.runs.repair import repair_held
 from paillasse.runs.results import in_words, latest, now, read_state
 
 TICK = 0.1  # seconds between two looks at the clock
-WEIGHING = 0.5  # seconds between two looks at the memory of kernels, which costs a look at all processes
+WEIGHING = 0.5  # seconds, at least, between two looks at the memory of kernels, which cost one at all processes
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,12 @@ def cores() -> int:
 
 
 def execute_all(
-    project: Path, runs: list[Run], declared: list[str], jobs: int | None = None, asked: datetime | None = None
+    project: Path,
+    runs: list[Run],
+    declared: list[str],
+    jobs: int | None = None,
+    on: str | None = None,
+    asked: datetime | None = None,
 ) -> Outcome:
     """Execute runs, at most `jobs` at a time; a run that fails stops no other. Ctrl-C ends the running kernels.
 
@@ -82,19 +87,18 @@ def execute_all(
         The names of all runs of the project, in their order.
     jobs
         How many at a time; by default one for each core.
+    on
+        The other processes or machines that execute them (see `elsewhere`); each thread waits for one of these.
     asked
         When it was decided that these must run. What another runner has done since then is not done again.
     """
-    jobs = min(jobs or cores(), len(runs)) or 1
-    call = _Call(project, runs, jobs, asked or now())
-    # One run alone would wait for the warm process as long as for its own imports.
-    warm = warm_kernels({run.notebook for run in runs}) if len(runs) > 1 else contextlib.nullcontext()
     with (
         _asked_to_stop() as stop,
-        warm,
+        _place(on, project, runs, jobs) as (execute_one, jobs),
         ThreadPoolExecutor(jobs) as pool,
-        Display(len(runs), call.names) as call.display,
+        Display(len(runs), [run.name for run in runs]) as display,
     ):
+        call = _Call(project, runs, jobs, execute_one, on is None, asked or now(), display)
         try:
             while call.waiting or call.running:
                 if stop.is_set():
@@ -120,8 +124,19 @@ def execute_all(
 class _Call:
     """The runs of one call: which wait, which are executing, and which have ended."""
 
-    def __init__(self, project: Path, runs: list[Run], jobs: int, asked: datetime):
+    def __init__(
+        self,
+        project: Path,
+        runs: list[Run],
+        jobs: int,
+        execute_one: Callable[[Job], None],
+        is_here: bool,
+        asked: datetime,
+        display: Display,
+    ):
         self.project, self.jobs, self.asked = project, jobs, asked
+        self.execute_one, self.is_here = execute_one, is_here
+        self.display = display
         code = code_of(project)
         self.waiting = [Job(project, run, threads=max(1, cores() // jobs), code=code) for run in runs]
         self.names = [run.name for run in runs]
@@ -131,8 +146,7 @@ class _Call:
         self.failed: list[str] = []
         self.undone: list[str] = []
         self.stopping = False
-        self.weighed = 0.0
-        self.display: Display
+        self.weigh_again = 0.0
 
     @property
     def executing(self) -> list[Job]:
@@ -146,7 +160,8 @@ class _Call:
         free = available_mb() - sum(max(0.0, self.estimates.mb(job.run) - job.memory_mb) for job in self.executing)
         for job in list(self.waiting):
             needed = self.estimates.mb(job.run)
-            if self.running and needed > free:  # one alone is always started, for what is expected may be wrong
+            # One alone is always started, for what is expected may be wrong.
+            if self.is_here and self.running and needed > free:
                 self.display.waits_for_memory(job.run.name, needed, free)
                 continue
             try:
@@ -166,7 +181,7 @@ class _Call:
                 self.end(job)
                 continue
             free -= needed
-            self.running[pool.submit(_execute_and_show, job)] = job, lock
+            self.running[pool.submit(self.execute_one, job)] = job, lock
             if len(self.running) == self.jobs:
                 return
 
@@ -188,11 +203,12 @@ class _Call:
             stop.wait(TICK)
         for job in self.executing:
             job.watch()
-        if time.monotonic() > self.weighed + WEIGHING:
+        now = time.monotonic()
+        if now > self.weigh_again:
             kernels = {job.kernel.pid: job for job in self.executing if job.kernel}
             for pid, processes in with_descendants(kernels).items():
                 kernels[pid].weigh(processes)
-            self.weighed = time.monotonic()
+            self.weigh_again = now + max(WEIGHING, 50 * (time.monotonic() - now))
 
     def collect(self) -> None:
         """Take out the runs that have ended."""
@@ -232,11 +248,31 @@ class _Call:
         return self.estimates.seconds_left((job.run for job in self.waiting), running, self.jobs)
 
 
-def _execute_and_show(job: Job) -> None:
+@contextlib.contextmanager
+def _place(on: str | None, project: Path, runs: list[Run], jobs: int | None):
+    """What executes a run, and for how many at a time there is room."""
+    if on is None:
+        # One run alone would wait for the warm process as long as for its own imports.
+        with warm_kernels({run.notebook for run in runs}) if len(runs) > 1 else contextlib.nullcontext():
+            yield execute_and_show, min(jobs or cores(), len(runs)) or 1
+    else:
+        from paillasse.runs.elsewhere import workers
+
+        with workers(on, project, runs, jobs) as there:
+            yield there.execute, there.slots
+
+
+def execute_and_show(job: Job) -> None:
+    """Execute a run in this process, and make what people read of it."""
     execute(job)
     if job.state["state"] != "cancelled":  # stopping must be quick; the next call makes the page
-        write_page(job.folder)
-        write_crate(job.folder)
+        show(job.folder)
+
+
+def show(folder: Path) -> None:
+    """Write a result that has ended as a page and as a crate."""
+    write_page(folder)
+    write_crate(folder)
 
 
 @contextlib.contextmanager
