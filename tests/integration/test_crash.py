@@ -14,6 +14,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+import psutil
 import pytest
 from run_project import Project, alive, wait_until
 
@@ -266,6 +267,26 @@ def check_that_all_is_stopped_and_goes_on_after_a_kill(project: Project, before:
     assert newest_but_one(project) == ["killed", "killed"]
     assert {name: content(project.results(name)[0]) for name in ("a", "b")} == before
     assert left_over(project) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="kernels are forked on Linux only")
+def test_a_killed_warm_process_ends_the_runs_that_it_has_started_and_no_other(busy):
+    before = {name: content(busy.result(name)) for name in ("a", "b")}
+    runner = busy.start("run", "--fresh", "--jobs", "2")
+    wait_until(lambda: executing(busy))
+    (warm,) = [each for each in psutil.Process(runner.pid).children() if "paillasse.kernels.warm" in each.cmdline()]
+    assert {psutil.Process(family(busy, name)[0]).ppid() for name in ("a", "b")} == {warm.pid}
+    warm.kill()
+    stdout, stderr = runner.communicate(timeout=60)
+    assert runner.returncode == 1, stderr
+    assert "3 runs: 2 killed, 1 ok · open " in stdout
+    assert newest(busy, "next")["state"] == "ok"  # its kernel started cold
+    assert [pid for name in ("a", "b") for pid in family(busy, name) if alive(pid)] == []
+    crash(busy, False)
+    assert busy.paillasse("run").returncode == 0
+    assert newest_but_one(busy) == ["killed", "killed"]
+    assert {name: content(busy.results(name)[0]) for name in ("a", "b")} == before
+    assert left_over(busy) == []
 
 
 # Two runners at once
