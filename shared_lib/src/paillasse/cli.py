@@ -5,7 +5,6 @@ import sys
 import click
 
 from paillasse import PaillasseError, __version__
-from paillasse.errors import RunError
 
 
 class Group(click.Group):
@@ -19,7 +18,6 @@ class Group(click.Group):
             context.exit(error.exit_code)
 
 
-MOST_NAMES = 8  # in a command that is shown; without names `paillasse run` does all that is not done
 EXIT_CODES = """\
 Exit codes: 0 all is well; 1 something is not ok; 2 the command was not understood; 3 the catalogue, 4 a data set,
 5 an analysis's input, 6 a notebook or 7 runs.yaml is not as it should be; 8 a secure read is refused; 130 stopped from
@@ -43,7 +41,7 @@ def main():
 @click.option("--plan", is_flag=True, help="Say what would run and why, and run nothing.")
 @click.option("--on", metavar="WHERE", help="Elsewhere: dask, slurm, or a Dask scheduler's address.")
 @click.option("--yes", is_flag=True, help="Do not ask whether more than 1,000 runs are meant.")
-def run(names, jobs, profile, fresh, plan, on, yes):
+def run(**options):
     """Execute runs.yaml with papermill; exits 0 only if every run is ok.
 
     NAME is a run of runs.yaml, or one point of its grid; without a name every run is meant. A run whose notebook,
@@ -51,85 +49,10 @@ def run(names, jobs, profile, fresh, plan, on, yes):
     index.html of all of them, are in the folder runs. A run waits until its memory is free, and for another
     `paillasse run` that is executing it, whose result it takes.
     """
-    import contextlib
-    import dataclasses
-    import itertools
-    import os
-    import shlex
+    from paillasse.runs.command import Options
+    from paillasse.runs.command import run as run_chosen
 
-    from paillasse.runs.declared import MANY_RUNS, choose, default_profile, find_project, read_runs
-
-    project = find_project()
-    declared = read_runs(project)
-    chosen = choose(declared, names)
-    if not chosen:
-        click.echo("runs.yaml has no runs.")
-        return
-    default = default_profile(project)
-    chosen = [dataclasses.replace(each, profile=profile or each.profile or default) for each in chosen]
-    from paillasse.runs.inputs import plan_of
-    from paillasse.runs.repair import repair
-    from paillasse.runs.results import counted, now
-
-    asked = now()
-    repaired = [] if plan else repair(project)
-    reasons = plan_of(project, chosen)
-    if fresh:
-        reasons = {name: reason or "asked for" for name, reason in reasons.items()}
-    kept = sum(reason is None for reason in reasons.values())
-    if plan:
-        shown = len(reasons) if len(reasons) <= MANY_RUNS else 20
-        for name, reason in itertools.islice(reasons.items(), shown):
-            click.echo(f"run   {name}: {reason}" if reason else f"keep  {name}")
-        if len(reasons) > shown:
-            more = f"… and {len(reasons) - shown:,} more"
-            click.echo(f"{more}: of {len(reasons):,} runs {len(reasons) - kept:,} would run, {kept:,} be kept")
-        return
-    if kept:
-        what = "1 run" if kept == 1 else f"{kept} runs"
-        click.echo(f"{what} kept: nothing has changed that the result depends on (--fresh runs all)")
-    chosen = [each for each in chosen if reasons[each.name]]
-    if not chosen and repaired:
-        from paillasse.runs.pages import write_index
-
-        write_index(project, [each.name for each in declared])
-    if not chosen:
-        return
-    if len(chosen) > MANY_RUNS and not yes:
-        what = f"{len(chosen):,} runs would be executed"
-        if not sys.stdin.isatty():
-            raise RunError(f"{what}. `paillasse run --plan` shows the first ones, `paillasse run --yes` executes them.")
-        click.confirm(f"{what}. Is that meant?", abort=True)
-    from paillasse.light_imports import without_iri_grammar
-
-    with without_iri_grammar():  # papermill: only once there is something to run
-        from paillasse.kernels.started import remove_private_folder
-        from paillasse.runs.execute import check_kernels
-        from paillasse.runs.together import execute_all
-
-    check_kernels(chosen)
-    outcome = execute_all(project, chosen, [each.name for each in declared], jobs, on, asked)
-    for state in outcome.states:
-        if state.get("headline"):
-            click.echo(f"{state['name']}: {state['headline']}")
-    states = counted(state["state"] for state in outcome.states)
-    click.echo(f"{states} · open {os.path.relpath(outcome.index)}" if outcome.index else states)
-    options = ["--profile", profile] if profile else []
-    if outcome.failed:
-        few = outcome.failed if len(outcome.failed) <= MOST_NAMES else names
-        click.echo(f"Run again what failed: {shlex.join(['paillasse', 'run', *few, *options])}")
-    if outcome.undone:
-        few = outcome.undone if len(outcome.undone) <= MOST_NAMES else names
-        options += ["--fresh"] if fresh else []
-        what = "1 run is" if len(outcome.undone) == 1 else f"{len(outcome.undone)} runs are"
-        again = shlex.join(["paillasse", "run", *few, *options])
-        click.echo(f"Stopped before the end: {what} not done. Go on with: {again}", err=True)
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError):  # the terminal was closed
-                stream.flush()
-        remove_private_folder()
-        os._exit(130)  # all is written; ZeroMQ would wait a second for kernels that will not answer
-    sys.exit(0 if outcome.all_ok else 1)
+    sys.exit(run_chosen(Options(**options)))
 
 
 @main.command()
