@@ -52,7 +52,7 @@ def in_words(count: int, policy: Policy) -> str:
     return f"about {rounded(count, policy):,}" if policy.rounding > 1 else f"{count:,}"
 
 
-def suppressed(cells, policy: Policy, unseen=None) -> np.ndarray:
+def suppressed(cells, policy: Policy, hidden=None) -> np.ndarray:
     """Which cells of a table may not be shown beside its totals.
 
     A cell below the minimum is hidden, none (0) too: a mark for "1 to 10" would tell that there is somebody. A total
@@ -65,8 +65,8 @@ def suppressed(cells, policy: Policy, unseen=None) -> np.ndarray:
     ----------
     cells : array of int, shape (n,) or (rows, columns)
         Exact counts. Of one line the sum is known; of a table the sums of rows and of columns are.
-    unseen : array of bool, shape (columns,), optional
-        Columns that are never shown but that the rows' totals count.
+    hidden : array of bool, the shape of `cells`, optional
+        Cells that are hidden for another reason.
 
     Returns
     -------
@@ -80,9 +80,9 @@ def suppressed(cells, policy: Policy, unseen=None) -> np.ndarray:
     """
     table = np.atleast_2d(np.asarray(cells, dtype=np.int64))
     least = policy.minimum_cell
-    hidden = table < least if least > 1 else np.zeros(table.shape, bool)
-    if unseen is not None:
-        hidden[:, np.asarray(unseen)] = True
+    hidden = np.zeros(table.shape, bool) if hidden is None else np.array(hidden, bool).reshape(table.shape)
+    if least > 1:
+        hidden |= table < least
     lines = _lines(table.shape)
     while True:
         before = hidden.sum()
@@ -92,6 +92,21 @@ def suppressed(cells, policy: Policy, unseen=None) -> np.ndarray:
             exposed = _first_exposed(table, hidden, lines, policy)
             if exposed is None or not _hide_smallest(table, hidden, exposed):
                 return hidden.reshape(np.shape(cells))
+
+
+def is_found(total: int, parts, policy: Policy) -> bool:
+    """Whether a released total less its released parts tells that somebody is in the rest, and fewer than the minimum.
+
+    Examples
+    --------
+    >>> is_found(686, [290, 391], Policy(11, 1)), is_found(686, [290, 391], Policy(11, 5))
+    (True, False)
+    """
+    most, least = behind(rounded(total, policy), policy)[::-1]
+    for part in np.atleast_1d(rounded(parts, policy)):
+        low, high = behind(int(part), policy)
+        most, least = most - low, least - high
+    return least >= 1 and most < policy.minimum_cell
 
 
 def _lines(shape) -> list[tuple]:
@@ -142,6 +157,8 @@ def _first_exposed(table, hidden, lines, policy: Policy):
     matrix = np.array(matrix)
     limits = {"A_ub": np.vstack([matrix, -matrix]), "b_ub": np.concatenate([high, -np.array(low)])}
     for cell in range(len(place)):
+        if _may_be_empty_or_full(table, hidden, *np.unravel_index(place[cell], table.shape), policy.minimum_cell):
+            continue
         aim = np.zeros(len(place))
         aim[cell] = 1
         least = linprog(aim, **limits).fun
@@ -152,6 +169,19 @@ def _first_exposed(table, hidden, lines, policy: Policy):
                 line = (row, slice(None))
                 return line if not hidden[line].all() else (slice(None), column)
     return None
+
+
+def _may_be_empty_or_full(table, hidden, row, column, least) -> bool:
+    """Whether a hidden cell plainly isolates nobody: full, empty, or emptied by moving its count within four cells.
+
+    Its count goes to another cell of its row and as much back in another row, all four hidden: no total changes.
+    """
+    count = table[row, column]
+    if count == 0 or count >= least:
+        return True
+    others = hidden[row] & (np.arange(table.shape[1]) != column)
+    rows = hidden[:, column] & (np.arange(table.shape[0]) != row)
+    return bool((hidden[np.ix_(rows, others)] & (table[np.ix_(rows, others)] >= count)).any())
 
 
 def dominated(magnitudes) -> bool:

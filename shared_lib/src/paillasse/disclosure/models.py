@@ -36,6 +36,7 @@ KEEPS_ROWS = {
     "SurvivalAnalysis": "its baseline has a step at each patient's time",
     "Fitter": "it keeps durations and events",
 }
+FEW_PATIENTS = "too few patients"
 PLAIN = (bool, int, float, str, type(None), np.generic)
 
 
@@ -150,7 +151,7 @@ def rests_on_few(values: np.ndarray, event: np.ndarray, policy: Policy) -> str:
     sides = [code != common] + ([code == common] if len(distinct) == 2 else [])
     for side in sides:
         if np.count_nonzero(side) < least:
-            return f"fewer than {least} patients"
+            return FEW_PATIENTS
         if np.count_nonzero(event[side]) < least:
             return f"fewer than {least} events"
     if least > 1 and dominated((values - values.mean()) ** 2):

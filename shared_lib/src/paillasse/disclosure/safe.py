@@ -63,9 +63,7 @@ class Safe(Shown):
         lines = [line for note in (f"Safe form. {self.notes[0]}", *self.notes[1:]) for line in textwrap.wrap(note, 110)]
         height = 17 * len(lines) + 10
         below = figure.layout.margin.b or 50
-        figure.update_layout(
-            height=(figure.layout.height or 450) + height, margin={"b": below + height}, autosize=False
-        )
+        figure.update_layout(height=(figure.layout.height or 450) + height, margin={"b": below + height})
         return figure.add_annotation(
             text="<br>".join(lines), xref="paper", x=0, xanchor="left", yref="paper", y=0, yanchor="top",
             yshift=-below, showarrow=False, align="left", font={"size": 11, "color": "#555"},
@@ -77,7 +75,7 @@ class Result(Shown):
 
     A subclass has `view()` and `_safe(policy)`, which gives a :class:`Safe` or raises DisclosureError with the reason.
     Its methods that are named `figure…` draw the exact numbers; here each is made to draw the safe form's instead, by
-    the safe form's method of that name, where a policy is in force.
+    the safe form's method of that name, where a policy is in force. Where there is none the reason is shown.
     """
 
     def __init_subclass__(cls, **options):
@@ -120,7 +118,7 @@ class Result(Shown):
         try:
             return self.disclose().view()
         except DisclosureError as error:
-            return View(type(self).__name__, pd.DataFrame(), (f"{error} To see it here, which is recorded: .exact()",))
+            return _refusal(self, str(error), ".exact()")
 
     def _repr_html_(self) -> str:
         return self._as_shown()._repr_html_()
@@ -152,15 +150,33 @@ def _drawn_safely(method):
     def draw(self, *arguments, **options):
         if not is_held():
             return method(self, *arguments, **options)
-        drawn = getattr(self.disclose(), method.__name__, None)
-        if drawn is None:
-            raise DisclosureError(
-                f"no safe form: {method.__name__} of {type(self).__name__} shows numbers of single patients. To see it "
-                f"here, which is recorded: .exact().{method.__name__}()"
-            )
-        return drawn(*arguments, **options)
+        name = method.__name__
+        try:
+            safe = self.disclose()
+        except DisclosureError as error:
+            return _refusal(self, str(error), f".exact().{name}()")
+        if not hasattr(safe, name):
+            reason = f"no safe form: {name} shows numbers of single patients."
+            return _refusal(self, reason, f".exact().{name}()")
+        return getattr(safe, name)(*arguments, **options)
 
     return draw
+
+
+def _refusal(result: Result, reason: str, way: str) -> View:
+    """What stands in place of a result without a safe form: a notebook goes on, and its reader sees why."""
+    return View(type(result).__name__, pd.DataFrame(), (f"{reason} To see it here, which is recorded: {way}",))
+
+
+def unnamed(is_any: bool, what: str, policy: Policy) -> tuple[str, ...]:
+    """The sentence on groups that are too small to be named: that a value occurs at all tells of somebody.
+
+    Examples
+    --------
+    >>> unnamed(True, "Groups", Policy(11, 5))
+    ('Groups of fewer than 11 patients are left out, their names too.',)
+    """
+    return (f"{what} of fewer than {policy.minimum_cell} patients are left out, their names too.",) if is_any else ()
 
 
 def rule_in_words(policy: Policy) -> str:
