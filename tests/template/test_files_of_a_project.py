@@ -28,6 +28,7 @@ RENDERED = [
 ]
 COPIED = [
     "data/README.md",
+    "docs/disclosure.md",
     "docs/secure-data.md",
     "data/colon.csv",
     "data/export.R",
