@@ -44,6 +44,7 @@ ALWAYS = [
     "data/README.md",
     "data/export.R",
     "data_catalog.yaml",
+    "docs/disclosure.md",
     "docs/more-than-one-machine.md",
     "docs/secure-data.md",
     "in_env.py",

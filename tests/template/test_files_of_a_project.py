@@ -28,6 +28,7 @@ RENDERED = [
 ]
 COPIED = [
     "data/README.md",
+    "docs/disclosure.md",
     "docs/more-than-one-machine.md",
     "docs/secure-data.md",
     "data/colon.csv",

@@ -12,6 +12,7 @@ import yaml
 from paillasse import open_catalog
 from paillasse.catalog.access import VARIABLE, narrowed
 from paillasse.catalog.model import Approval
+from paillasse.cohort import missing
 from paillasse.disclosure import Policy, policy, policy_in_force, tighten
 from paillasse.errors import AccessError, CatalogError, DataError, InputError
 
@@ -352,6 +353,24 @@ def test_a_policy_in_force_is_never_eased(monkeypatch):
     monkeypatch.setattr(policy, "_in_force", Policy(11, 5))
     tighten(Policy(5, 10))
     assert policy_in_force() == Policy(11, 10)
+
+
+def test_exact_numbers_that_are_asked_for_after_a_secure_read_are_recorded(enclave, monkeypatch):
+    monkeypatch.setattr(policy, "_recorders", {})
+    result = missing(enclave.entry().read(columns=["age"]))
+    assert "60" not in repr(result)
+    result.exact()
+    record = json.loads(enclave.records.read_text().splitlines()[-1])
+    assert (record["outcome"], record["columns"], record["data_set"]) == ("exact", ["Missing"], "cohort")
+
+
+def test_exact_numbers_whose_record_cannot_be_written_are_not_shown(enclave, monkeypatch):
+    monkeypatch.setattr(policy, "_recorders", {})
+    result = missing(enclave.entry().read(columns=["age"]))
+    enclave.records.unlink()
+    enclave.records.mkdir()
+    with pytest.raises(AccessError, match="its record cannot be written"):
+        result.exact()
 
 
 def test_the_card_says_whether_and_until_when_the_data_may_be_read(enclave):

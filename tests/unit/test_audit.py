@@ -350,7 +350,7 @@ reads = st.builds(
     ReadRecord,
     **dict.fromkeys(ABOUT, text),
     rows=st.none() | st.integers(),
-    outcome=st.sampled_from(["read", "opened", "failed"]),
+    outcome=st.sampled_from(["read", "opened", "failed", "exact"]),
 ).map(lambda read: replace(read, columns=list(read.columns), filter_columns=list(read.filter_columns)))
 
 

@@ -46,6 +46,12 @@ class AccessError(PaillasseError):
     exit_code = 8
 
 
+class DisclosureError(PaillasseError):
+    """A result has no form that may leave."""
+
+    exit_code = 9
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A sentence that helps with a mistyped name: the nearest known one, or all of them."""
     known = [str(each) for each in known]

@@ -5,12 +5,13 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from paillasse.catalog.asked import columns_asked, condition_asked
 from paillasse.catalog.model import Dataset, Document, Field, Profile, Purpose, Source
-from paillasse.disclosure import tighten
+from paillasse.disclosure import record_exact_with, tighten
 from paillasse.documents import read_document
 from paillasse.errors import AccessError, CatalogError, InputError, did_you_mean
 
@@ -506,6 +507,7 @@ class Entry:
         source = self.source
         if permission is not None:
             tighten(permission.policy)
+            record_exact_with(self.name, partial(self._record_exact, permission))
         note(self.name, self.catalog.profile, permission is not None, self.version)
         return open_table(self.name, self.catalog.datasets, source, self.catalog.folder)
 
@@ -539,6 +541,12 @@ class Entry:
             columns=columns,
             filter_columns=filter_columns,
         )
+
+    def _record_exact(self, permission: "Permission", kind: str) -> None:
+        """Record that the exact numbers of a result of this kind were shown after the read; else they are not shown."""
+        from paillasse.catalog.audit import record
+
+        record(permission.sink, replace(self._record(permission, [kind], []), outcome="exact"), self._contact)
 
     def _columns(self, columns: Iterable[str] | None) -> list[str]:
         """The columns to read: those asked for or, where nobody's identity is in them, all."""

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from paillasse.disclosure import Policy, Result
 from paillasse.errors import InputError
-from paillasse.tables import Shown, View
+from paillasse.tables import View
 
 
 @dataclass(frozen=True, repr=False)
-class Flow(Shown):
+class Flow(Result):
     """A cohort after its exclusions.
 
     Attributes
@@ -29,6 +30,11 @@ class Flow(Shown):
         from paillasse.figures import flow_chart
 
         return flow_chart(self.table, title)
+
+    def _safe(self, policy: Policy):
+        from paillasse.cohort._safe import safe_flow
+
+        return safe_flow(self, policy)
 
     def view(self) -> View:
         first, last = self.table["left"].iloc[0], self.table["left"].iloc[-1]

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from paillasse.survival import kaplan_meier
-from paillasse.tables import Shown, View, rows_left_out, time_decimals
+from paillasse.disclosure import Policy, Result
+from paillasse.survival import KaplanMeier, kaplan_meier
+from paillasse.tables import View, rows_left_out, time_decimals
 
 
 @dataclass(frozen=True, repr=False)
-class FollowUp(Shown):
+class FollowUp(Result):
     """Follow-up of a cohort.
 
     Attributes
@@ -25,6 +26,12 @@ class FollowUp(Shown):
 
     table: pd.DataFrame
     n_dropped: int
+    _reversed: KaplanMeier
+
+    def _safe(self, policy: Policy):
+        from paillasse.cohort._safe import safe_follow_up
+
+        return safe_follow_up(self, policy)
 
     def view(self) -> View:
         note = (
@@ -66,4 +73,4 @@ def follow_up(data: pd.DataFrame, duration: str, event: str, by: str | Sequence[
     table = reverse.median.rename(columns={"median": "median_follow_up"})
     table.insert(1, "n", size["n_risk"].first().astype(int).to_numpy())
     table.insert(2, "events", size["n_event"].sum().astype(int).to_numpy())
-    return FollowUp(table, forward.n_dropped)
+    return FollowUp(table, forward.n_dropped, reverse)

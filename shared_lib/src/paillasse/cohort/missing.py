@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from paillasse.tables import Shown, View
+from paillasse.disclosure import Policy, Result
+from paillasse.tables import View
 
 
 @dataclass(frozen=True, repr=False)
-class Missing(Shown):
+class Missing(Result):
     """Missing values of a data set.
 
     Attributes
@@ -22,6 +23,11 @@ class Missing(Shown):
     table: pd.DataFrame
     n: int
     n_complete: int
+
+    def _safe(self, policy: Policy):
+        from paillasse.cohort._safe import safe_missing
+
+        return safe_missing(self, policy)
 
     def view(self) -> View:
         share = self.n_complete / self.n if self.n else 0

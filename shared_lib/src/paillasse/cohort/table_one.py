@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from paillasse.disclosure import Policy, Result
 from paillasse.errors import InputError
-from paillasse.tables import Shown, View, need_columns
+from paillasse.tables import View, need_columns
 
 MOST_CATEGORIES = 6  # a whole-number column with at most so many values is shown by category
 RESERVED = {"Missing", "Overall"}  # columns of the table itself
@@ -16,7 +17,7 @@ NOT_KNOWN = {"nan [nan,nan]": "", "0 (nan)": "0"}  # where a group has no known 
 
 
 @dataclass(frozen=True, repr=False)
-class TableOne(Shown):
+class TableOne(Result):
     """Characteristics of a cohort.
 
     Attributes
@@ -30,6 +31,12 @@ class TableOne(Shown):
 
     table: pd.DataFrame
     n_without_group: int
+    _described: "Described"
+
+    def _safe(self, policy: Policy):
+        from paillasse.cohort._safe import safe_table_one
+
+        return safe_table_one(self, policy)
 
     def view(self) -> View:
         notes = ["Median [first quartile, third quartile], or n (%) of those whose value is known."]
@@ -37,6 +44,16 @@ class TableOne(Shown):
             rows = "1 row has" if self.n_without_group == 1 else f"{self.n_without_group:,} rows have"
             notes.append(f"{rows} no group: counted in Overall alone.")
         return View("Characteristics", self.table, tuple(notes))
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a table 1 was made from; patient-level, so never shown nor stored with a result."""
+
+    data: pd.DataFrame  # categories and groups as text, numbers as floats
+    levels: dict[str, list[str]]  # of each category, and of the grouping
+    labels: dict[str, str]
+    by: str | None
 
 
 def table_one(
@@ -84,6 +101,7 @@ def table_one(
         raise InputError(f"Column {by!r} has a group 'Missing' or 'Overall', the table's own columns; rename it.")
     texts = data.assign(**{name: _texts(data[name]) for name in levels})
     texts = texts.assign(**{name: texts[name].astype(float) for name in columns if name not in categorical})
+    called = _distinct(columns, labels or {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandas 3's changes; and means of no value, which are left out below
         kept = Kept(
@@ -93,7 +111,7 @@ def table_one(
             nonnormal=[name for name in columns if name not in categorical],
             groupby=by,
             order=levels,
-            rename=_distinct(columns, labels or {}),
+            rename=called,
             decimals=1,
             include_null=False,
             label_suffix=False,
@@ -103,7 +121,8 @@ def table_one(
     table.columns = ["characteristic", "value", *("missing" if name == "Missing" else str(name) for name in names)]
     table["characteristic"] = table["characteristic"].mask(table["characteristic"].duplicated(), "")
     n_without_group = int(data[by].isna().sum()) if by else 0
-    return TableOne(table.astype(str).replace(NOT_KNOWN), n_without_group)
+    described = Described(texts, levels, called, by)
+    return TableOne(table.astype(str).replace(NOT_KNOWN), n_without_group, described)
 
 
 def _distinct(columns: Sequence[str], labels: Mapping[str, str]) -> dict[str, str]:

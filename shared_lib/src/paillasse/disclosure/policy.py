@@ -1,6 +1,24 @@
-"""The disclosure policy: a process starts without one, reading secure data puts theirs in force, none is ever eased."""
+"""The disclosure policy: the rules' constants with their sources, and the policy that a process is held to.
 
+A process starts without a policy; reading secure data puts theirs in force; none is ever eased.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
+
+# No count below 11: the rule of France's secure data access centre (CASD) for data on persons.
+MINIMUM_CELL = 11
+# Counts are multiples of 5: OpenSAFELY's rule for the NHS, midpoint aside.
+ROUNDING = 5
+# A model leaves with at least 10 residual degrees of freedom: Eurostat's guidelines for output checking (Bond, Brandt
+# and de Wolf 2015) and the SDC Handbook (Welpton 2019), section on regressions.
+RESIDUAL_FREEDOM = 10
+# Of a sum of magnitudes no contributor makes more than 85 %, as in French official statistics (Insee, CASD); and nobody
+# who knows his own share may come nearer than 10 % to the largest (the p % rule: Hundepool et al. 2012, section 4.2).
+DOMINANT_SHARE = 0.85
+NEAREST_ESTIMATE = 0.10
+# No minimum, no maximum, no residual, no influence value leaves, whatever the number of patients: each is one patient's
+# (the same guidelines). There is no constant for that; nothing in a safe form holds one.
 
 
 @dataclass(frozen=True)
@@ -23,7 +41,10 @@ class Policy:
         return Policy(max(self.minimum_cell, other.minimum_cell), max(self.rounding, other.rounding))
 
 
+DEFAULT = Policy(MINIMUM_CELL, ROUNDING)
+
 _in_force = Policy()
+_recorders: dict[str, Callable[[str], None]] = {}
 
 
 def policy_in_force() -> Policy:
@@ -37,7 +58,34 @@ def policy_in_force() -> Policy:
     return _in_force
 
 
+def is_held() -> bool:
+    """Whether this process has read data whose policy hides anything: then results are shown in their safe form."""
+    return _in_force != Policy()
+
+
 def tighten(policy: Policy) -> None:
     """Hold this process to a policy too, beside what is in force already."""
     global _in_force
     _in_force = _in_force.tightened(policy)
+
+
+def policy_for(asked: Policy | None) -> Policy:
+    """The policy of a safe form: the one asked for or the default, and never laxer than what is in force.
+
+    Examples
+    --------
+    >>> policy_for(Policy(minimum_cell=20, rounding=10))
+    Policy(minimum_cell=20, rounding=10)
+    """
+    return (DEFAULT if asked is None else asked).tightened(_in_force)
+
+
+def record_exact_with(data_set: str, record: Callable[[str], None]) -> None:
+    """From now on tell `record` the kind of each result whose exact numbers are asked for; one recorder a data set."""
+    _recorders[data_set] = record
+
+
+def exact_is_shown(kind: str) -> None:
+    """Record that the exact numbers of a result were asked for; raises what the recorder raises, and then none show."""
+    for record in _recorders.values():
+        record(kind)

@@ -14,17 +14,24 @@ ALL_POINTS = 1600  # of all curves together
 
 @dataclass(frozen=True)
 class Curve:
-    """One curve: `steps` has the columns time, value, lower, upper, its first row the start at time 0."""
+    """One curve: `steps` has the columns time, value, lower, upper, its first row the start at time 0.
+
+    It moves in steps, or where it is known at a few times only, `straight` from one to the next.
+    """
 
     name: str
     colour: str
     dash: str
     steps: np.ndarray
+    straight: bool = False
 
 
 @dataclass(frozen=True)
 class Group:
-    """Patients at risk together: their curves, and a row of numbers below (`time` and `n_risk` of each step)."""
+    """Patients at risk together: their curves, and a row of numbers below (`time` and `n_risk` of each step).
+
+    With `rounding` the numbers are known at these times only; between them they are interpolated and rounded to it.
+    """
 
     name: str
     row: str  # the name beside the numbers at risk
@@ -32,6 +39,15 @@ class Group:
     curves: list[Curve]
     time: np.ndarray
     n_risk: np.ndarray
+    rounding: int = 0
+
+    def at_risk(self, times: np.ndarray) -> list[str]:
+        """The numbers at risk just before these times."""
+        if not self.rounding:
+            numbers = np.append(self.n_risk, 0)[np.searchsorted(self.time, times, side="left")]
+            return [f"{number:,.0f}" for number in numbers]
+        numbers = np.interp(times, self.time, self.n_risk, right=np.nan)
+        return ["" if np.isnan(each) else f"{np.rint(each / self.rounding) * self.rounding:,.0f}" for each in numbers]
 
 
 def step_curves(groups: list[Group], axis: str, top: float, time_unit: str, title: str) -> go.Figure:
@@ -47,11 +63,10 @@ def step_curves(groups: list[Group], axis: str, top: float, time_unit: str, titl
     for place, group in enumerate(groups):
         for curve in group.curves:
             _draw(figure, curve, most, time_unit)
-        at_risk = np.append(group.n_risk, 0)[np.searchsorted(group.time, ticks, side="left")]
         figure.add_scatter(
             x=ticks,
             y=np.full(len(ticks), len(groups) - 1 - place),
-            text=[f"{number:,.0f}" for number in at_risk],
+            text=group.at_risk(ticks),
             mode="text",
             textfont={"color": group.colour, "size": 12},
             name=f"{group.name}, at risk",
@@ -85,9 +100,11 @@ def step_curves(groups: list[Group], axis: str, top: float, time_unit: str, titl
 def _draw(figure: go.Figure, curve: Curve, most: int, time_unit: str) -> None:
     """A band between the limits, where they exist, and the curve on it."""
     name = curve.name
-    time, value, lower, upper = np.vstack([curve.steps[:1], _thinned(curve.steps[1:], most)]).T
+    steps = curve.steps if curve.straight else np.vstack([curve.steps[:1], _thinned(curve.steps[1:], most)])
+    time, value, lower, upper = steps.T
+    shape = "linear" if curve.straight else "hv"
     known = np.isfinite(lower) & np.isfinite(upper)
-    band = {"mode": "lines", "line": {"width": 0, "shape": "hv"}, "legendgroup": name}
+    band = {"mode": "lines", "line": {"width": 0, "shape": shape}, "legendgroup": name}
     band |= {"showlegend": False, "hoverinfo": "skip"}
     figure.add_scatter(x=time[known], y=upper[known], name=f"{name}, upper limit", **band, row=1, col=1)
     fill = {"fill": "tonexty", "fillcolor": faded(curve.colour)}
@@ -97,7 +114,7 @@ def _draw(figure: go.Figure, curve: Curve, most: int, time_unit: str) -> None:
         y=value,
         name=name,
         mode="lines",
-        line={"color": curve.colour, "dash": curve.dash, "shape": "hv", "width": 2},
+        line={"color": curve.colour, "dash": curve.dash, "shape": shape, "width": 2},
         legendgroup=name,
         hovertemplate=f"{name}<br>%{{x:.2f}} {time_unit}: %{{y:.1%}}<extra></extra>",
         row=1,

@@ -16,6 +16,7 @@ def cumulative_incidence_curves(
     causes: Mapping[int, str],
     time_unit: str = "",
     title: str = "",
+    rounding: int = 0,
 ) -> go.Figure:
     """Draw cumulative incidences as steps, with confidence bands and the numbers at risk below.
 
@@ -33,6 +34,8 @@ def cumulative_incidence_curves(
         Unit of the times, for the axis.
     title : str
         Title of the figure.
+    rounding : int
+        As in :func:`survival_curves`.
 
     Returns
     -------
@@ -47,11 +50,14 @@ def cumulative_incidence_curves(
             colour, dash = (number, number) if len(labels) == 1 else (place, number if len(causes) > 1 else place)
             named = [str(label)] if labels != ["all"] else []
             name = ", ".join(named + ([cause_name] if len(causes) > 1 or not named else []))
-            steps = np.vstack([[0, 0, 0, 0], part[["time", "incidence", "lower", "upper"]].to_numpy()])
-            curves.append(Curve(name, COLOURS[colour % len(COLOURS)], DASHES[dash % len(DASHES)], steps))
+            steps = part[["time", "incidence", "lower", "upper"]].to_numpy(dtype=float)
+            steps = steps if rounding else np.vstack([[0, 0, 0, 0], steps])
+            look = COLOURS[colour % len(COLOURS)], DASHES[dash % len(DASHES)]
+            curves.append(Curve(name, *look, steps, bool(rounding)))
             top = max(top, np.nanmax(steps[:, [1, 3]]))
         name, row = ("All patients", "All") if labels == ["all"] else (str(label), str(label))
         colour = "#222222" if len(labels) == 1 else COLOURS[place % len(COLOURS)]
-        groups.append(Group(name, row, colour, curves, risk["time"].to_numpy(), risk["n_risk"].to_numpy()))
+        numbers = risk["time"].to_numpy(), risk["n_risk"].to_numpy(dtype=float), rounding
+        groups.append(Group(name, row, colour, curves, *numbers))
     axis = "Cumulative incidence" + (f" of {next(iter(causes.values()))}" if len(causes) == 1 else "")
     return step_curves(groups, axis, min(1.02, 1.08 * top) if top > 0 else 1.02, time_unit, title)

@@ -8,7 +8,7 @@ from paillasse.figures._step_curves import Curve, Group, step_curves
 from paillasse.figures.style import COLOURS, DASHES
 
 
-def survival_curves(table: pd.DataFrame, time_unit: str = "", title: str = "") -> go.Figure:
+def survival_curves(table: pd.DataFrame, time_unit: str = "", title: str = "", rounding: int = 0) -> go.Figure:
     """Draw survival curves as steps, with confidence bands and the numbers at risk below.
 
     Parameters
@@ -19,6 +19,9 @@ def survival_curves(table: pd.DataFrame, time_unit: str = "", title: str = "") -
         Unit of the times, for the axis.
     title : str
         Title of the figure.
+    rounding : int
+        0 for estimates at every time. Otherwise the table has few times, from 0 on, and counts rounded to this: curves
+        run straight between them.
 
     Returns
     -------
@@ -30,7 +33,8 @@ def survival_curves(table: pd.DataFrame, time_unit: str = "", title: str = "") -
         part = table[table["group"] == label]
         colour, dash = COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)]
         name, row = ("All patients", "All") if labels == ["all"] else (str(label), str(label))
-        steps = np.vstack([[0, 1, 1, 1], part[["time", "survival", "lower", "upper"]].to_numpy()])
-        curve = Curve(name, colour, dash, steps)
-        groups.append(Group(name, row, colour, [curve], part["time"].to_numpy(), part["n_risk"].to_numpy()))
+        steps = part[["time", "survival", "lower", "upper"]].to_numpy(dtype=float)
+        curve = Curve(name, colour, dash, steps if rounding else np.vstack([[0, 1, 1, 1], steps]), bool(rounding))
+        numbers = part["time"].to_numpy(), part["n_risk"].to_numpy(dtype=float), rounding
+        groups.append(Group(name, row, colour, [curve], *numbers))
     return step_curves(groups, "Event-free", 1.02, time_unit, title)

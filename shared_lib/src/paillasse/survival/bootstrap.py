@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from paillasse.tables import Shown, View
+from paillasse.disclosure import Policy, Result
+from paillasse.errors import DisclosureError
+from paillasse.tables import View
 
 
 @dataclass(frozen=True, repr=False)
-class Bootstrap(Shown):
+class Bootstrap(Result):
     """Bootstrap of a Cox model's coefficients.
 
     Attributes
@@ -27,6 +29,11 @@ class Bootstrap(Shown):
     estimates: np.ndarray
     n_failed: int
     conf_level: float
+
+    def _safe(self, policy: Policy):
+        raise DisclosureError(
+            "no safe form: a bootstrap does not know how many patients each term rests on; disclose the model itself."
+        )
 
     def view(self) -> View:
         notes = [f"lower and upper: {100 * self.conf_level:g}% percentile limits of the hazard ratio."]

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from paillasse.disclosure import Policy, Result
 from paillasse.errors import InputError
 from paillasse.survival._censoring import censoring_and_times
 from paillasse.survival._counts import counts
 from paillasse.survival._input import numbers, outcome, refuse
 from paillasse.survival.kaplan_meier import product_limit
-from paillasse.tables import Shown, View, rows_left_out
+from paillasse.tables import View, rows_left_out
 
 
 @dataclass(frozen=True, repr=False)
-class Brier(Shown):
+class Brier(Result):
     """Brier scores.
 
     Attributes
@@ -30,6 +31,7 @@ class Brier(Shown):
     table: pd.DataFrame
     n: int
     n_dropped: int
+    _seen: pd.DataFrame  # a row a time: n_cases (events by then) and n_controls (still followed after it)
 
     @property
     def integrated(self) -> float:
@@ -41,6 +43,11 @@ class Brier(Shown):
         if len(time) < 2:
             raise InputError("The integrated Brier score needs at least two times.")
         return float(np.trapezoid(self.table[name], time) / (time[-1] - time[0]))
+
+    def _safe(self, policy: Policy):
+        from paillasse.survival._safe_tables import safe_brier
+
+        return safe_brier(self, policy)
 
     def view(self) -> View:
         mean = (
@@ -128,14 +135,16 @@ def brier(
     at = counts(seen.duration, seen.event)
     null = np.append(1.0, product_limit(at))[np.searchsorted(at.time, times, side="right")]
     of_event = np.where(seen.event, 1 / lost.before(seen.duration), 0.0)
-    rows = []
+    rows, numbers_seen = [], []
     for moment, values, everybody, followed in zip(times, predicted.T, null, lost.beyond(times)):
         beyond = seen.duration > moment
         events, survivors = np.where(beyond, 0.0, of_event), beyond / followed
         score = (events @ values**2 + survivors @ (1 - values) ** 2) / seen.n
         same_for_all = (events.sum() * everybody**2 + survivors.sum() * (1 - everybody) ** 2) / seen.n
         rows.append([moment, score, same_for_all])
-    return Brier(pd.DataFrame(rows, columns=["time", "brier", "null_brier"]), seen.n, seen.n_dropped)
+        numbers_seen.append([np.count_nonzero(seen.event & ~beyond), np.count_nonzero(beyond)])
+    table = pd.DataFrame(rows, columns=["time", "brier", "null_brier"])
+    return Brier(table, seen.n, seen.n_dropped, pd.DataFrame(numbers_seen, columns=["n_cases", "n_controls"]))
 
 
 def _columns(survival) -> list[str]:

@@ -6,17 +6,18 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from paillasse.disclosure import Policy, Result
 from paillasse.errors import InputError, did_you_mean
 from paillasse.survival._censoring import censoring
 from paillasse.survival._concordance import count_pairs
 from paillasse.survival._input import Columns, Outcome, half_width, numbers, outcome
-from paillasse.tables import Shown, View, rows_left_out
+from paillasse.tables import View, rows_left_out
 
 METHODS = ("harrell", "uno")
 
 
 @dataclass(frozen=True, repr=False)
-class Concordance(Shown):
+class Concordance(Result):
     """A concordance index.
 
     Attributes
@@ -55,6 +56,11 @@ class Concordance(Shown):
         width = half_width(self.conf_level) * self.std_err
         lower, upper = max(self.value - width, 0.0), min(self.value + width, 1.0)
         return pd.DataFrame({"concordance": [self.value], "std_err": self.std_err, "lower": lower, "upper": upper})
+
+    def _safe(self, policy: Policy):
+        from paillasse.survival._safe_tables import safe_concordance
+
+        return safe_concordance(self, policy)
 
     def view(self) -> View:
         until = "" if self.tau is None else f", events up to {self.tau:g}"

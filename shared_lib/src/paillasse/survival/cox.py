@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from paillasse.disclosure import Policy, Result
 from paillasse.errors import InputError, did_you_mean
 from paillasse.survival import _prediction
 from paillasse.survival._concordance import Pairs, count_pairs
@@ -27,7 +28,7 @@ from paillasse.survival._partial_likelihood import (
 from paillasse.survival._proportional_hazards import score_test, transformed
 from paillasse.survival._smooth import smoothed
 from paillasse.survival.bootstrap import Bootstrap, draws, summary
-from paillasse.tables import Shown, View, rows_left_out
+from paillasse.tables import View, rows_left_out
 
 TIES = ("efron", "breslow")
 RESIDUALS = ("martingale", "deviance", "score", "schoenfeld", "scaled_schoenfeld")
@@ -67,7 +68,7 @@ class _Fit:
 
 
 @dataclass(frozen=True, repr=False)
-class CoxModel(Shown):
+class CoxModel(Result):
     """A fitted Cox model.
 
     Attributes
@@ -326,6 +327,11 @@ class CoxModel(Shown):
         from paillasse.figures import forest
 
         return forest(self.table, label="term", title=title, conf_level=self.conf_level)
+
+    def _safe(self, policy: Policy):
+        from paillasse.survival._safe_models import safe_cox
+
+        return safe_cox(self, policy)
 
     def view(self) -> View:
         title = f"Cox model ({self.ties.capitalize()} ties): {self.n} patients, {self.n_events} events"

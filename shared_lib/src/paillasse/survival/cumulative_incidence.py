@@ -6,15 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from paillasse.disclosure import Policy, Result
 from paillasse.errors import InputError
 from paillasse.survival._counts import Counts, TimeAxis, counts
 from paillasse.survival._input import Columns, half_width, outcome_by_cause
 from paillasse.survival.kaplan_meier import product_limit
-from paillasse.tables import Shown, View, rows_left_out
+from paillasse.tables import View, rows_left_out
 
 
 @dataclass(frozen=True, repr=False)
-class CumulativeIncidence(Shown):
+class CumulativeIncidence(Result):
     """Cumulative incidences of competing causes.
 
     Attributes
@@ -40,6 +41,8 @@ class CumulativeIncidence(Shown):
     n: int
     n_dropped: int
     conf_level: float
+    _n_event: tuple[np.ndarray, ...]  # of each group: rows with an event, causes × times
+    _weighted: bool
 
     def at(self, times: Sequence[float]) -> pd.DataFrame:
         """Incidences at given times: `group`, `cause`, `time`, `n_risk`, `incidence`, `std_err`, `lower`, `upper`.
@@ -89,6 +92,11 @@ class CumulativeIncidence(Shown):
             raise InputError(f"causes must name some of the causes {', '.join(map(str, known))}.")
         table, at_risk = (each.assign(time=each["time"] / divide_time_by) for each in (self.table, self.at_risk))
         return cumulative_incidence_curves(table, at_risk, causes, time_unit, title)
+
+    def _safe(self, policy: Policy):
+        from paillasse.survival._safe_curves import safe_cumulative_incidence
+
+        return safe_cumulative_incidence(self, policy)
 
     def view(self) -> View:
         last = self.table.groupby(["group", "cause"], sort=False, observed=True).last().reset_index()
@@ -165,7 +173,7 @@ def cumulative_incidence(
     if not seen.event.any():
         raise InputError(f"There is no event in column {event!r}, so there is no incidence to estimate.")
     causes = np.unique(codes[seen.event])
-    curves, risks, totals = [], [], []
+    curves, risks, totals, by_cause = [], [], [], []
     for code, label in enumerate(seen.labels):
         rows = slice(None) if len(seen.labels) == 1 else seen.group == code
         entered, mass = (None if each is None else each[rows] for each in (seen.entry, seen.weights))
@@ -175,7 +183,10 @@ def cumulative_incidence(
         rows_at = at if mass is None else counts(seen.duration[rows], seen.event[rows], entered)
         numbers = {"time": at.time, "n_risk": rows_at.n_risk, "n_event": rows_at.n_event, "n_censor": rows_at.n_censor}
         risks.append(pd.DataFrame({"group": pd.Series([label] * len(at.time)), **numbers}))
-        n_events = [int((codes[rows] == cause).sum()) for cause in causes]
+        place = TimeAxis(at.time).place(seen.duration[rows])
+        own = [np.bincount(place[codes[rows] == cause], minlength=len(at.time)) for cause in causes]
+        by_cause.append(np.array(own))
+        n_events = [int(each.sum()) for each in by_cause[-1]]
         totals.append(pd.DataFrame({"group": label, "cause": causes, "n": len(codes[rows]), "events": n_events}))
     return CumulativeIncidence(
         table=pd.concat(curves, ignore_index=True),
@@ -184,6 +195,8 @@ def cumulative_incidence(
         n=seen.n,
         n_dropped=seen.n_dropped,
         conf_level=conf_level,
+        _n_event=tuple(by_cause),
+        _weighted=weights is not None,
     )
 
 

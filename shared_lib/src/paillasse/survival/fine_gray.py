@@ -7,19 +7,20 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from paillasse.disclosure import Policy, Result
 from paillasse.errors import InputError, did_you_mean
 from paillasse.survival import _subdistribution as subdistribution
 from paillasse.survival._cox_fit import coefficients, estimable, maximise, standardise
 from paillasse.survival._design import Design, design, parsed
 from paillasse.survival._input import half_width, outcome_by_cause
-from paillasse.tables import Shown, View, rows_left_out
+from paillasse.tables import View, rows_left_out
 
 TIES = {"finegray": "efron", "crr": "breslow"}  # each variance's ties where none are asked for
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """What the methods of a model need of its fit; never shown nor stored with a result."""
+    """What the methods of a model need of its fit; patient-level, so never shown nor stored with a result."""
 
     design: Design
     kept: np.ndarray  # which columns of the design have an estimate
@@ -28,10 +29,12 @@ class _Fit:
     time: np.ndarray
     hazard: np.ndarray  # the baseline's, at each of these times and at the mean covariates
     end: float  # the last follow-up
+    x: np.ndarray  # the kept columns, centred and scaled
+    event: np.ndarray  # the rows of x with an event of the cause
 
 
 @dataclass(frozen=True, repr=False)
-class FineGrayModel(Shown):
+class FineGrayModel(Result):
     """A fitted Fine-Gray model.
 
     Attributes
@@ -93,6 +96,11 @@ class FineGrayModel(Shown):
 
         axis = "Subdistribution hazard ratio (log scale)"
         return forest(self.table, label="term", title=title, axis=axis, conf_level=self.conf_level)
+
+    def _safe(self, policy: Policy):
+        from paillasse.survival._safe_models import safe_fine_gray
+
+        return safe_fine_gray(self, policy)
 
     def view(self) -> View:
         title = (
@@ -221,5 +229,5 @@ def fine_gray(
         ties=ties,
         variance=variance,
         conf_level=conf_level,
-        _fit=_Fit(built, kept, center, beta / scale, sets.time, at.a[0], seen.duration.max()),
+        _fit=_Fit(built, kept, center, beta / scale, sets.time, at.a[0], seen.duration.max(), x, codes == cause),
     )

@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from paillasse.disclosure import Policy, Result
 from paillasse.errors import InputError
 from paillasse.survival._counts import TimeAxis
 from paillasse.survival._input import Columns, outcome_by_cause
-from paillasse.tables import Shown, View, rows_left_out
+from paillasse.tables import View, rows_left_out
 
 
 @dataclass(frozen=True, repr=False)
-class GrayTest(Shown):
+class GrayTest(Result):
     """Gray's tests.
 
     Attributes
@@ -21,13 +22,21 @@ class GrayTest(Shown):
     table : pandas.DataFrame
         A row a cause: `cause`, `statistic` (χ²), `df` (groups − 1), `p_value`. NaN for a cause with too few events for
         a variance (of which `cmprsk` says −1, or a negative χ²); the view names it.
+    totals : pandas.DataFrame
+        A row for each cause and group: `cause`, `group`, `n` (rows of the group), `events`.
     n, n_dropped : int
         Rows used and rows left out for missing values.
     """
 
     table: pd.DataFrame
+    totals: pd.DataFrame
     n: int
     n_dropped: int
+
+    def _safe(self, policy: Policy):
+        from paillasse.survival._safe_tables import safe_gray
+
+        return safe_gray(self, policy)
 
     def view(self) -> View:
         notes = ["Each row tests that the cumulative incidence of the cause is the same in all groups."]
@@ -104,7 +113,10 @@ def gray(data: pd.DataFrame, duration: str, event: str, by: Columns, strata: Col
     table = pd.DataFrame(lines, columns=["cause", "statistic", "df", "p_value"])
     if table["statistic"].isna().all():
         raise InputError(f"Column {event!r} has too few events while all groups of {by!r} are at risk for a test.")
-    return GrayTest(table, seen.n, seen.n_dropped)
+    size = np.bincount(seen.group, minlength=k)
+    events = {cause: np.bincount(seen.group[codes == cause], minlength=k) for cause in causes}
+    totals = [pd.DataFrame({"cause": int(c), "group": seen.labels, "n": size, "events": d}) for c, d in events.items()]
+    return GrayTest(table, pd.concat(totals, ignore_index=True), seen.n, seen.n_dropped)
 
 
 def _counted(duration, codes, group, causes, k) -> tuple[np.ndarray, np.ndarray]:

@@ -6,17 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from paillasse.disclosure import Policy, Result
 from paillasse.errors import InputError, did_you_mean
 from paillasse.survival._counts import Counts, counts_by_group
 from paillasse.survival._input import Columns, Outcome, half_width, outcome
-from paillasse.tables import Shown, View, rows_left_out, time_decimals
+from paillasse.tables import View, rows_left_out, time_decimals
 
 CONF_TYPES = ("log", "log-log", "plain")
 EQUAL = np.sqrt(np.finfo(float).eps)  # R's tolerance when a curve runs flat exactly at a quantile
 
 
 @dataclass(frozen=True, repr=False)
-class KaplanMeier(Shown):
+class KaplanMeier(Result):
     """A Kaplan-Meier estimate.
 
     Attributes
@@ -97,6 +98,11 @@ class KaplanMeier(Shown):
 
         table = self.table.assign(time=self.table["time"] / divide_time_by)
         return survival_curves(table, time_unit=time_unit, title=title)
+
+    def _safe(self, policy: Policy):
+        from paillasse.survival._safe_curves import safe_kaplan_meier
+
+        return safe_kaplan_meier(self, policy)
 
     def view(self) -> View:
         size = self.table.groupby("group", sort=False, observed=True)
@@ -203,7 +209,7 @@ def product_limit(at: Counts) -> np.ndarray:
 def _curve(at: Counts, relative: np.ndarray, conf_type: str, z: float) -> pd.DataFrame:
     """One group's lines of the table; `relative` is the standard error of log S."""
     survival = product_limit(at)
-    lower, upper = _limits(survival, relative, conf_type, z)
+    lower, upper = limits(survival, relative, conf_type, z)
     with np.errstate(invalid="ignore"):
         std_err = np.where(survival > 0, survival * relative, np.nan)
     columns = {"time": at.time, "n_risk": at.n_risk, "n_event": at.n_event, "n_censor": at.n_censor}
@@ -242,7 +248,7 @@ def _jackknife_variance(at: Counts, seen: Outcome, rows: np.ndarray) -> np.ndarr
     return np.cumsum(gone) + there + still_there(square * before**2)
 
 
-def _limits(survival, relative, conf_type, z) -> tuple[np.ndarray, np.ndarray]:
+def limits(survival, relative, conf_type, z) -> tuple[np.ndarray, np.ndarray]:
     """Confidence limits of S from the standard error of log S; NaN where S is 0, as in R."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if conf_type == "log":

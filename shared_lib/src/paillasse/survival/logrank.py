@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from paillasse.disclosure import Policy, Result
 from paillasse.errors import InputError
 from paillasse.survival._counts import Counts, counts_by_group
 from paillasse.survival._input import Columns, outcome
 from paillasse.survival.kaplan_meier import product_limit
-from paillasse.tables import Shown, View, p_value, rows_left_out
+from paillasse.tables import View, p_value, rows_left_out
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Trend:
 
 
 @dataclass(frozen=True, repr=False)
-class LogRank(Shown):
+class LogRank(Result):
     """A log-rank test.
 
     Attributes
@@ -51,6 +52,11 @@ class LogRank(Shown):
         difference = scores @ (self.table["observed"] - self.table["expected"])
         statistic = float(difference**2 / (scores @ self._variance @ scores))
         return Trend(statistic, 1, float(chdtrc(1, statistic)))
+
+    def _safe(self, policy: Policy):
+        from paillasse.survival._safe_tables import safe_logrank
+
+        return safe_logrank(self, policy)
 
     def view(self) -> View:
         test = "Log-rank test" if self.rho == 0 else f"Fleming-Harrington test (ρ = {self.rho:g})"

@@ -6,15 +6,16 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from paillasse.disclosure import Policy, Result
 from paillasse.errors import InputError
 from paillasse.survival._counts import counts
 from paillasse.survival._input import Columns, half_width, outcome
 from paillasse.survival.kaplan_meier import product_limit
-from paillasse.tables import Shown, View, rows_left_out
+from paillasse.tables import View, rows_left_out
 
 
 @dataclass(frozen=True, repr=False)
-class RestrictedMean(Shown):
+class RestrictedMean(Result):
     """Restricted mean survival times.
 
     Attributes
@@ -37,6 +38,12 @@ class RestrictedMean(Shown):
     tau: float
     conf_level: float
     n_dropped: int
+    _totals: pd.DataFrame  # a row a group: n, events before tau
+
+    def _safe(self, policy: Policy):
+        from paillasse.survival._safe_tables import safe_rmst
+
+        return safe_rmst(self, policy)
 
     def view(self) -> View:
         title = f"Restricted mean survival time up to {self.tau:g}"
@@ -92,7 +99,7 @@ def rmst(
         raise InputError("tau, the horizon of the restricted mean, must be a positive number.")
     seen = outcome(data, duration, event, by=by, entry=entry)
     z = half_width(conf_level)
-    rows = []
+    rows, totals = [], []
     for code, label in enumerate(seen.labels):
         inside = seen.group == code
         at = counts(seen.duration[inside], seen.event[inside], None if entry is None else seen.entry[inside])
@@ -110,12 +117,15 @@ def rmst(
         with np.errstate(divide="ignore", invalid="ignore"):
             steps = np.where((d > 0) & (n > d), ahead**2 * d / (n * (n - d)), 0.0)
         mean, error = area.sum(), np.sqrt(steps.sum())
+        totals.append([label, np.count_nonzero(inside), int(d.sum())])
         rows.append([label, mean, error, mean - z * error, mean + z * error])
     table = pd.DataFrame(rows, columns=["group", "rmst", "std_err", "lower", "upper"])
-    return RestrictedMean(table, _difference(table, z), _ratio(table, z), float(tau), conf_level, seen.n_dropped)
+    contrasts = difference(table, z), ratio(table, z)
+    totals = pd.DataFrame(totals, columns=["group", "n", "events"])
+    return RestrictedMean(table, *contrasts, float(tau), conf_level, seen.n_dropped, totals)
 
 
-def _difference(table: pd.DataFrame, z: float) -> pd.DataFrame:
+def difference(table: pd.DataFrame, z: float) -> pd.DataFrame:
     """Each group less the first."""
     first, rest = table.iloc[0], table.iloc[1:]
     difference, error = rest["rmst"] - first["rmst"], np.hypot(rest["std_err"], first["std_err"])
@@ -125,7 +135,7 @@ def _difference(table: pd.DataFrame, z: float) -> pd.DataFrame:
     return pd.DataFrame(columns).reset_index(drop=True)
 
 
-def _ratio(table: pd.DataFrame, z: float) -> pd.DataFrame:
+def ratio(table: pd.DataFrame, z: float) -> pd.DataFrame:
     """Each group over the first, by the delta method on the log scale."""
     first, rest = table.iloc[0], table.iloc[1:]
     logarithm = np.log(rest["rmst"] / first["rmst"])

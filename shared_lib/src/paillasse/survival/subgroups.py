@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from paillasse.disclosure import Policy, Result
 from paillasse.errors import InputError
 from paillasse.survival.cox import cox
-from paillasse.tables import Shown, View, need_columns
+from paillasse.tables import View, need_columns
 
 
 @dataclass(frozen=True, repr=False)
-class SubgroupEffects(Shown):
+class SubgroupEffects(Result):
     """Hazard ratios of a treatment in subgroups.
 
     Attributes
@@ -30,18 +31,16 @@ class SubgroupEffects(Shown):
     n_missing: dict[str, int]
     treatment: str
     conf_level: float
+    _arms: pd.DataFrame  # a row a row of the table: the smaller arm's `n` and `events`
 
     def figure(self, title: str = "", axis: str = "Hazard ratio (log scale)"):
         """The hazard ratios as a forest plot, a heading for each subgroup."""
-        from paillasse.figures import forest
+        return drawn(self.table, title, axis, self.conf_level)
 
-        rows = []
-        for name, part in self.table.groupby("subgroup", sort=False):
-            if len(part) > 1:
-                tested = part["p_interaction"].iloc[0]
-                rows.append({"label": str(name) + ("" if np.isnan(tested) else f", p interaction {tested:.2f}")})
-            rows += part.assign(label=part["level"].astype(str)).to_dict("records")
-        return forest(pd.DataFrame(rows), label="label", title=title, axis=axis, conf_level=self.conf_level)
+    def _safe(self, policy: Policy):
+        from paillasse.survival._safe_models import safe_subgroups
+
+        return safe_subgroups(self, policy)
 
     def view(self) -> View:
         notes = [
@@ -100,11 +99,28 @@ def subgroups(
         for level, part in known.groupby("_level", observed=True):
             rows.append(_row(part, duration, event, treatment, conf_level, name, level, p_interaction))
             p_interaction = np.nan
-    return SubgroupEffects(pd.DataFrame(rows), missing, treatment, conf_level)
+    table = pd.DataFrame(rows)
+    arms = pd.DataFrame({name: table.pop(f"_{name}") for name in ("n", "events")})
+    return SubgroupEffects(table, missing, treatment, conf_level, arms)
+
+
+def drawn(table: pd.DataFrame, title: str, axis: str, conf_level: float):
+    """A forest plot of the table, a heading for each subgroup."""
+    from paillasse.figures import forest
+
+    rows = []
+    for name, part in table.groupby("subgroup", sort=False):
+        if len(part) > 1:
+            tested = part["p_interaction"].iloc[0]
+            rows.append({"label": str(name) + ("" if np.isnan(tested) else f", p interaction {tested:.2f}")})
+        rows += part.assign(label=part["level"].astype(str)).to_dict("records")
+    return forest(pd.DataFrame(rows), label="label", title=title, axis=axis, conf_level=conf_level)
 
 
 def _row(data, duration, event, treatment, conf_level, subgroup, level, p_interaction) -> dict:
     row = {"subgroup": subgroup, "level": level, "n": len(data), "events": int(data[event].sum())}
+    size = data.groupby(treatment)[event].agg(["size", "sum"]).reindex([0.0, 1.0], fill_value=0)
+    row |= {"_n": int(size["size"].min()), "_events": int(size["sum"].min())}
     try:
         model = cox(data, duration, event, [treatment], conf_level=conf_level)
         row |= {"n": model.n} | model.table[["hazard_ratio", "lower", "upper"]].iloc[0].to_dict()

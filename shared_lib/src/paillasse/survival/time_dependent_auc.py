@@ -6,16 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from paillasse.disclosure import Policy, Result
 from paillasse.errors import InputError
 from paillasse.survival._censoring import censoring_and_times
 from paillasse.survival._counts import counts
 from paillasse.survival._input import numbers, outcome
 from paillasse.survival.kaplan_meier import product_limit
-from paillasse.tables import Shown, View, rows_left_out
+from paillasse.tables import View, rows_left_out
 
 
 @dataclass(frozen=True, repr=False)
-class TimeDependentAUC(Shown):
+class TimeDependentAUC(Result):
     """Cumulative/dynamic areas under the ROC curve.
 
     Attributes
@@ -42,6 +43,11 @@ class TimeDependentAUC(Shown):
         """
         falls = -np.diff(self.table["survival"], prepend=1.0)
         return float(self.table["auc"] @ falls / falls.sum())
+
+    def _safe(self, policy: Policy):
+        from paillasse.survival._safe_tables import safe_auc
+
+        return safe_auc(self, policy)
 
     def view(self) -> View:
         note = "Cases: events by the time, for those lost before it too (inverse weights); controls: event-free beyond."

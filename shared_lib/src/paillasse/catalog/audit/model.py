@@ -79,10 +79,10 @@ class ReadRecord:
     data_set, profile, source_version
         What was read: names of the catalogue, and the source's version or checksum where one is declared.
     columns, filter_columns
-        The columns read, and those that `where` used: names only.
+        The columns read, and those that `where` used: names only. Of `exact`, the kind of the result: `KaplanMeier`.
     outcome
         `read`: rows were handed over. `opened`: a lazy table was, whose rows are unknown. `failed`: the data were
-        touched and nothing was handed over.
+        touched and nothing was handed over. `exact`: a result's exact numbers were shown by request, not its safe form.
     rows
         How many were handed over; None if unknown.
     id, started_at, who, host
@@ -97,7 +97,7 @@ class ReadRecord:
     source_version: str | None
     columns: list[str]
     filter_columns: list[str]
-    outcome: Literal["read", "opened", "failed"] = "opened"
+    outcome: Literal["read", "opened", "failed", "exact"] = "opened"
     rows: int | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started_at: str = field(default_factory=_now)
