@@ -111,14 +111,20 @@ def chosen(address: str) -> Iterator[None]:
 
 
 def modules_for(text: str) -> list[str]:
-    """The modules that code somewhere in a text will need, as far as they can be imported beforehand.
+    r"""The modules that notebooks will need, as far as they can be imported beforehand.
+
+    Parameters
+    ----------
+    text : str
+        The notebooks' JSON, in which an end of line is the sign for it or a new text.
 
     Examples
     --------
-    >>> modules_for('{"source": ["import pandas as pd\\n", "from scipy import stats"]}')
+    >>> modules_for(r'["import pandas as pd\n", "a = 1\nfrom scipy import stats"]')
     ['pandas', 'scipy.stats']
     """
-    named = [package for package in NEEDED if re.search(rf"\b(import|from)\s+{package}\b", text)]
+    lines = text.replace(r"\n", "\n")
+    named = [package for package in NEEDED if re.search(rf"\b(import|from)\s+{package}\b", lines)]
     return list(dict.fromkeys(module for package in named for module in NEEDED[package]))
 
 
