@@ -24,6 +24,7 @@ from paillasse.errors import PaillasseError
 from paillasse.files import write_atomically
 from paillasse.runs.artefacts import FOLDER_VARIABLE, HEADLINE
 from paillasse.runs.declared import Run
+from paillasse.runs.gate import verdict
 from paillasse.runs.inputs import inputs
 from paillasse.runs.owner import this_process
 from paillasse.runs.parameters import read_notebook
@@ -134,6 +135,8 @@ def execute(job: Job) -> dict:
     _keep_notebook(job.folder, outcome["state"])
     read = {"data_sets": noted(job.folder / READS)}
     ended = {"finished": now().isoformat(), "headline": _headline(job.folder), "inputs": job.state["inputs"] | read}
+    if scanned := verdict(job.folder, job.project / "data_catalog.yaml", run.profile, read["data_sets"]):
+        ended["scan"] = scanned
     job.state = write_state(job.folder, **ended, **outcome)
     (job.folder / READS).unlink(missing_ok=True)
     return job.state
