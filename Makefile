@@ -3,7 +3,8 @@ PYTHON ?= python3
 RUN = "$(PYTHON)" in_env.py
 LOCK = --upgrade --universal --generate-hashes --no-header --python-version 3.11
 
-.PHONY: help setup demo lab test test-slow test-spark test-slurm refresh reference bench-catalog bench-runs bench-survival lint lock clean
+.PHONY: help setup demo lab test test-slow test-spark test-slurm refresh reference
+.PHONY: bench-catalog bench-runs bench-scan bench-survival lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these recipes
@@ -42,6 +43,9 @@ reference:  ## ask R again for the answers that the tests compare with
 
 bench-catalog:  ## measure the catalogue beside plain DuckDB and pandas (some minutes)
 	$(RUN) python benchmarks/catalog.py
+
+bench-scan:  ## measure a scan of 200 notebooks of 1 MB (a minute)
+	$(RUN) python benchmarks/scan.py
 
 bench-survival:  ## measure the survival engine beside lifelines, scikit-survival and R, where installed (half an hour)
 	$(RUN) python benchmarks/survival.py

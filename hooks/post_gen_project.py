@@ -22,6 +22,7 @@ ANSWERS = TOLD["answers"]
 RENDERED = {
     ".gitattributes",
     ".gitignore",
+    ".pre-commit-config.yaml",
     "CITATION.cff",
     "LICENSE",
     "Makefile",

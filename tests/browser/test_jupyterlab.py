@@ -126,3 +126,45 @@ def test_the_catalogue_shown_in_a_cell_can_be_searched(lab, page, bench):
     assert [row.split()[0] for row in rows.all_inner_texts()] == ["snds_patients", "snds_drugs", "snds_stays"]
     box.fill("")
     assert rows.count() == len(open_catalog(bench / "data_catalog.yaml"))
+
+
+@pytest.fixture
+def secure(monkeypatch):
+    monkeypatch.setenv("PAILLASSE_PROFILE", "secure")
+
+
+def test_what_is_shown_in_the_profile_secure_is_saved_nowhere(secure, lab, page, bench):
+    source = 'import pandas\n'
+    source += 'df = pandas.DataFrame({"name": ["Dup" + "ont", "Pe" + "tit"], "age": [54, 61]})\ndf.head()'
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None, "source": source}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+    file = bench / "notebooks" / "shown.ipynb"
+    file.write_text(json.dumps({"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
+    identity = ["git", "-c", "user.name=T", "-c", "user.email=t@example.org"]
+    for step in (["git", "init", "--quiet"], ["git", "add", "--all"], [*identity, "commit", "--quiet", "-m", "before"]):
+        subprocess.run(step, cwd=bench, check=True)
+
+    page.goto(lab.replace("survival_analysis", "shown"))
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    page.locator(".jp-OutputArea td", has_text="Dupont").wait_for(timeout=90_000)
+    before = file.stat().st_mtime_ns
+    page.locator(".jp-CodeCell .cm-content").first.click()
+    page.keyboard.press("End")
+    page.keyboard.type("  # looked at")
+    page.keyboard.press("Control+s")
+    deadline = time.monotonic() + 30
+    while "looked at" not in file.read_text(encoding="utf-8") and time.monotonic() < deadline:
+        page.wait_for_timeout(250)
+    page.wait_for_timeout(1000)
+
+    assert file.stat().st_mtime_ns > before
+    assert "looked at" in file.read_text(encoding="utf-8")
+    assert page.locator(".jp-OutputArea td", has_text="Dupont").count() == 1  # it stays on screen
+    on_disk = [each for each in bench.rglob("*.ipynb") if each.name.startswith("shown")]
+    assert any(".ipynb_checkpoints" in each.parts for each in on_disk)
+    assert not [each for each in on_disk if "Dupont" in each.read_text(encoding="utf-8")]
+    subprocess.run(["git", "add", "--all", "--force"], cwd=bench, check=True)
+    staged = subprocess.run(["git", "diff", "--cached"], cwd=bench, check=True, capture_output=True, encoding="utf-8")
+    assert "looked at" in staged.stdout and "Dupont" not in staged.stdout

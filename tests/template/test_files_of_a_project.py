@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 RENDERED = [
     ".gitattributes",
     ".gitignore",
+    ".pre-commit-config.yaml",
     "CITATION.cff",
     "LICENSE",
     "Makefile",
@@ -163,6 +164,24 @@ def test_workflows_name_actions_by_commit_and_may_only_read(generate):
     assert actions and all(re.search(r"@[0-9a-f]{40}$", action) for action in actions)
 
 
+def test_ci_and_the_pre_commit_hook_scan_for_patients(generate):
+    project = generate(ci="github")
+    workflow = yaml.safe_load((project / ".github/workflows/test.yml").read_text(encoding="utf-8"))
+    assert "make scan" in [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
+    assert "make scan" in yaml.safe_load((ROOT / "hooks/ci/gitlab.yml").read_text(encoding="utf-8"))["test"]["script"]
+    (hook,) = yaml.safe_load((project / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    assert (hook["language"], hook["entry"]) == ("system", "python3 in_env.py paillasse scan")
+
+
+def test_nothing_of_a_new_project_is_taken_for_a_patient(generate, monkeypatch):
+    from paillasse.scan.scanner import files_of_git, scan
+
+    monkeypatch.chdir(generate())
+    report = scan(files_of_git())
+    assert report.files > 100
+    assert report.ok, [(each.file, each.kind, each.place) for each in report.leaks]
+
+
 def test_make_help_lists_every_recipe(generate):
     project = generate()
     recipes = set(re.findall(r"^(\w+):", (project / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
@@ -170,7 +189,7 @@ def test_make_help_lists_every_recipe(generate):
         ["make", "--no-print-directory", "help"], cwd=project, check=True, capture_output=True, encoding="utf-8"
     ).stdout
     assert {line.split()[1] for line in listed.splitlines()} == recipes
-    assert recipes == {"help", "setup", "lab", "run", "test", "refresh", "lock", "clean"}
+    assert recipes == {"help", "setup", "lab", "run", "scan", "hooks", "test", "refresh", "lock", "clean"}
 
 
 def test_jupyterlab_asks_nobody_for_news_or_updates(generate):

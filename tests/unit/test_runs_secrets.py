@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paillasse.credentials import looks_secret
 from paillasse.errors import RunError
 from paillasse.runs.declared import read_runs
-from paillasse.runs.parameters import looks_secret
 
 SECRET = "hunter2"
 CELL = """\

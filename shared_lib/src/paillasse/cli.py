@@ -103,6 +103,31 @@ def collect(name, artefact, to, incomplete):
         click.echo(table.to_csv(index=False, lineterminator="\n"), nl=False)
 
 
+@main.command()
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON on standard output.")
+def scan(paths, as_json):
+    """Find patient-level data in notebooks and files; exits 1 if there are any, 0 if none.
+
+    Without a PATH all that git tracks or would add is meant; a folder is scanned with all that is in it. What cannot be
+    read is not passed. Values of public data sets and of stand-ins are listed; anything else passes only by a line of
+    scan-allow.yaml. No value that was found is shown.
+    """
+    from paillasse.scan.scanner import files_of_git
+    from paillasse.scan.scanner import scan as scanned
+
+    report = scanned(paths or files_of_git())
+    if as_json:
+        click.echo(report.as_json())
+    else:
+        from rich.console import Console
+
+        from paillasse.scan.show import show as show_report
+
+        show_report(report, Console(highlight=False, soft_wrap=True))
+    sys.exit(0 if report.ok else 1)
+
+
 @main.group()
 def catalog():
     """What data exist, and whether they are as data_catalog.yaml says."""

@@ -127,7 +127,7 @@ class Lines:
 
 
 @contextmanager
-def _without_collector():
+def without_collector():
     """Python's search for garbage in cycles waits: there is none here, and it takes a third of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -138,7 +138,7 @@ def _without_collector():
             gc.enable()
 
 
-@_without_collector()
+@without_collector()
 def read_document(path: Path, model: type[Model], error: type[PaillasseError]) -> tuple[Model, Lines]:
     """Read a document and check it.
 

@@ -23,9 +23,10 @@ from pydantic import Field
 from paillasse.catalog import open_catalog
 from paillasse.catalog.entries import FILE_NAME as CATALOG
 from paillasse.catalog.model import Profile
+from paillasse.credentials import looks_secret
 from paillasse.documents import Place, Strict, read_document, shortened, text_of, told
 from paillasse.errors import CatalogError, NotebookError, RunError, did_you_mean
-from paillasse.runs.parameters import NO_SECRETS, Parameter, looks_secret, notebook_parameters, problem_with
+from paillasse.runs.parameters import NO_SECRETS, Parameter, notebook_parameters, problem_with
 
 FILE = "runs.yaml"
 LONGEST_NAME = 100  # of a grid point; a folder's path must stay below Windows' 260 characters

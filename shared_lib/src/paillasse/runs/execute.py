@@ -22,12 +22,14 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.log import logger
 from psutil import Process
 
+from paillasse.catalog.entries import FILE_NAME as CATALOG
 from paillasse.catalog.reads import FILE_VARIABLE, noted
 from paillasse.errors import PaillasseError, RunError, did_you_mean
 from paillasse.kernels.warm import THREADS
 from paillasse.runs.artefacts import FOLDER_VARIABLE, HEADLINE
 from paillasse.runs.declared import Run
 from paillasse.runs.engine import ENGINE
+from paillasse.runs.gate import verdict
 from paillasse.runs.inputs import inputs
 from paillasse.runs.owner import beating, this_process
 from paillasse.runs.parameters import read_notebook
@@ -181,6 +183,9 @@ def _end(job: Job, outcome: dict) -> dict:
         "inputs": job.state["inputs"] | {"data_sets": noted(job.folder / READS)},
         "peak_memory_mb": round(job.peak_memory_mb) or None,
     }
+    catalog = job.project / CATALOG
+    if scanned := verdict(job.folder, catalog, job.run.profile, ended["inputs"]["data_sets"]):
+        ended["scan"] = scanned
     job.state = write_last_state(job.folder, **ended, **outcome)
     remove_half_files(job.folder)
     (job.folder / READS).unlink(missing_ok=True)

@@ -17,22 +17,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from paillasse.credentials import looks_secret
 from paillasse.errors import NotebookError, did_you_mean
 from paillasse.runs.values import ANY, Values, values_of
 
-SECRET_NAME = re.compile(
-    r"\w*(?:password|passwd|passphrase|token|connection_string|(?:api|access|account|private|secret)_key(?:_id)?)"
-    r"|(?:\w*_)?(?:pwd|secrets?|credentials?|dsn|apikey)",
-    re.IGNORECASE,
-)
-SECRET_VALUE = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@"  # a password in an address
-    r"|\b(?i:password|passwd|pwd|secret|token|api_?key)\s*[=:]\s*\S"  # or in `host=… password=…`
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"  # AWS
-    r"|\b(?:gh[pousr]_|github_pat_|glpat-|hf_|sk-|xox[abpr]-)[A-Za-z0-9_-]{16}"  # code hosts and other services
-    r"|\beyJ[A-Za-z0-9_-]+\.eyJ"  # a JSON web token
-)
 NO_SECRETS = "this is, or looks like, a secret; credentials come from the environment only, never from this file"
 # How the comment behind a parameter begins that says what the parameter is.
 SECRET_MARK = re.compile(r"secret\b", re.IGNORECASE)
@@ -150,22 +138,6 @@ def problem_with(
     if data_sets is not None and (unknown := parameter.unknown_data_set(value, data_sets)) is not None:
         return f"the catalogue has no data set {unknown!r}. {did_you_mean(unknown, data_sets)}"
     return None
-
-
-def looks_secret(name: str, value) -> bool:
-    """Whether a parameter's name or value, or one inside the value, is like a password's, a token's or a key's.
-
-    Examples
-    --------
-    >>> looks_secret("db_password", "x"), looks_secret("n_tokens", 3), looks_secret("source", "s3://me:pw@host")
-    (True, False, True)
-    """
-    if isinstance(value, dict):
-        return any(looks_secret(str(key), inner) for key, inner in ({name: None} | value).items())
-    if isinstance(value, list):
-        return any(looks_secret(name, inner) for inner in [None, *value])
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name).rstrip("_0123456789")  # dbPassword, api-key, TOKEN_2
-    return bool(SECRET_NAME.fullmatch(name) or (isinstance(value, str) and SECRET_VALUE.search(value)))
 
 
 def _assignments(source: str) -> Iterator[Parameter]:

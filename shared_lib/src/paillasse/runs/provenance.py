@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import paillasse
+from paillasse.credentials import SECRET_VALUE
 from paillasse.files import write_atomically
 from paillasse.runs.inputs import LOCK
-from paillasse.runs.parameters import SECRET_VALUE
 from paillasse.runs.results import describe_error, now, read_state
 
 if TYPE_CHECKING:

@@ -1,0 +1,141 @@
+"""What tells in a text who a patient is, or what must not leave with it: patterns, pseudonyms, secrets, paths."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from paillasse.credentials import SECRET_VALUE
+from paillasse.scan.containers import Text
+from paillasse.scan.fingerprints import Fingerprints
+
+# The French number of social security: sex, year, month, département, commune, number, key.
+NIR = re.compile(
+    r"(?<![\d.])([1-478])[ .\u00a0\u202f]?(\d\d)[ .\u00a0\u202f]?(0[1-9]|1[0-2]|[2-9]\d)[ .\u00a0\u202f]?"
+    r"(\d\d|2[ABab])[ .\u00a0\u202f]?"
+    r"(\d{3})[ .\u00a0\u202f]?(\d{3})[ .\u00a0\u202f-]{0,3}(\d\d)(?![\d.]\d)"
+)
+HOSPITAL_NUMBER = re.compile(
+    r"\b(?:IPP|IEP|NIP|NDA|MRN|NHS(?: number)?|num[ée]ro (?:de )?(?:dossier|patient|s[ée]jour)|"
+    r"medical record(?: number)?)"
+    r"\b[\"']?\s*(?:n[°o]\.?)?\s*(?:[:=#]|est|is)?\s*[\"']?([A-Z]{0,3}\d{5,12})\b",
+    re.IGNORECASE,
+)
+DATE = (
+    r"(?:\d{1,2}[/.\- ]\d{1,2}[/.\- ](?:19|20)?\d\d|(?:19|20)\d\d[/.\-]\d\d[/.\-]\d\d"
+    r"|\d{1,2}(?:er)? \w{3,9}\.? (?:19|20)\d\d)"
+)
+BIRTH = re.compile(
+    rf"(?:\bn[ée]+(?:\(?e\)?)? le|\bdate[ _]?(?:de|of)[ _]?(?:naissance|birth)|\bbirth[ _]?dat(?:e|um)"
+    rf"|\bborn(?: on)?|\bd\.?o\.?b\b|\bddn\b|\bdat_?nais\w*)"
+    rf"[\"']?\W{{0,4}}\s*(?:le\s+|on\s+)?[\"']?({DATE})",
+    re.IGNORECASE,
+)
+ROOTS = (
+    "/home/", "/Users/", "/mnt/", "/media/", "/srv/", "/export/", "/nfs/", "/scratch/", "/secure/", "/enclave/",
+    "/espace/", "/partage/", "/data", "/donnees/", "/volume", "/gpfs/", "/lustre/", "/bulle/", ":\\", "\\\\",
+)  # fmt: skip
+HOSPITAL_WORDS = ("ipp", "iep", "nip", "nda", "mrn", "nhs", "num", "medical")
+BIRTH_WORDS = ("né", "nee", "ne ", "nais", "birth", "born", "dob", "d.o.b", "ddn")
+BIRTH_NAMES = {
+    "dob", "ddn", "dateofbirth", "birthdate", "birthday", "datedenaissance", "datenaissance", "datnais", "bendatnais",
+    "naissance", "geburtsdatum", "bennaidat", "datebirth", "dtnaiss", "dtnais", "born",
+}  # fmt: skip
+# Where an enclave keeps data and people; not where programs are.
+PATHS = re.compile(
+    r"(?<![\w/.:])(?:file://)?(/(?:home|Users|mnt|media|srv|export|nfs|scratch|secure|enclave|espace|partage|data\d*|donnees|volumes?|gpfs|lustre|bulle)"
+    r"/[\w.\-@+ ]+(?:/[^\s\"'<>|:,;)\]]*)?)"
+    r"|\b([A-Z]:\\(?:Users|Data|Donnees|Partage)[^\s\"'<>|]*)"
+    r"|(?<![\\\w])(\\\\[\w.-]+\\[\w$.-]+\\[^\s\"'<>|]*)"
+)
+NO_SECRET = re.compile(
+    r"[=:]\s*(?:os\.|getpass|None\b|null\b|str\b|\"\"|''|\.\.\.|…|\$|<|\{|%|environ|\*{3}|settings|config\b|input\()"
+)
+LITERAL = re.compile(r"[=:]\s*[\"'][^\"'\s{}<>$]{4,}[\"']")
+ADDRESS = re.compile(r"://[^/\s:@]*:[\w.%+!~-]{3,}@[\w.-]+")
+QUOTED = re.compile(r"'([^'\n]{1,200})'|\"([^\"\n]{1,200})\"|(?<![\w.])(\d[\w.,/-]*)")
+TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-./]{3,63}")
+TRACEBACK = re.compile(r"^([A-Za-z_][\w.]*(?:Error|Exception|Warning)): (.+)$", re.MULTILINE)
+# Of errors that quote names, places and types, never a value of a row.
+HARMLESS_ERRORS = {
+    "ModuleNotFoundError", "ImportError", "NameError", "AttributeError", "SyntaxError", "IndentationError",
+    "FileNotFoundError", "ZeroDivisionError", "KeyboardInterrupt", "MemoryError", "NotImplementedError",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One thing that was found in a text: its kind, how many different, never what."""
+
+    kind: str
+    count: int
+
+
+def traces_in(text: Text, pseudonyms: Fingerprints, sources: str, says_where: bool) -> Iterator[Trace]:
+    """What a text tells of who a patient is, kind by kind.
+
+    Parameters
+    ----------
+    text
+        The text.
+    pseudonyms
+        Fingerprints of the catalogue's own.
+    sources
+        What the author typed: an error that quotes it says nothing of the data.
+    says_where
+        Whether a path of the enclave is one too many here: in results it is, in programs it is not.
+    """
+    content = text.text
+    if not content:
+        return
+    if len(content) >= 13 and (numbers := {m.group() for m in NIR.finditer(content) if is_nir(m)}):
+        yield Trace("social security number", len(numbers))
+    lower = content.lower()  # a word that must be there is looked for first: most texts are tables of numbers
+    if any(word in lower for word in HOSPITAL_WORDS) and (found := set(HOSPITAL_NUMBER.findall(content))):
+        yield Trace("hospital number", len(found))
+    if any(word in lower for word in BIRTH_WORDS) and (found := set(BIRTH.findall(content))):
+        yield Trace("date of birth", len(found))
+    if pseudonyms:
+        found = {token for token in set(TOKEN.findall(content)) if token in pseudonyms}
+        numbers = sum(token.isdigit() for token in found)  # one alone may be a count
+        if count := len(found) - (numbers if numbers < 3 else 0):
+            yield Trace("pseudonym", count)
+    if any(is_secret(match, content, text.is_code) for match in SECRET_VALUE.finditer(content)):
+        yield Trace("secret", 1)
+    may_say_where = says_where and any(root in content for root in ROOTS)
+    if may_say_where and (found := {match.group() for match in PATHS.finditer(content)}):
+        yield Trace("path", len(found))
+    messages = [content] if text.is_error else [match.group() for match in TRACEBACK.finditer(content)]
+    if count := sum(_quotes_data(message, sources) for message in messages):
+        yield Trace("error message", count)
+
+
+def is_secret(match: re.Match, content: str, is_code: bool) -> bool:
+    """Whether what looks like a secret is one: in a program a name is not, only a literal."""
+    found = content[match.start() : match.end() + 80].split("\n")[0]
+    if "://" in match.group():
+        return bool(ADDRESS.search(found)) and "PASSWORD@" not in found
+    if not re.match(r"(?i:password|passwd|pwd|secret|token|api_?key)", match.group()):
+        return True
+    return not NO_SECRET.search(found) and (not is_code or bool(LITERAL.search(found)))
+
+
+def is_nir(match: re.Match) -> bool:
+    """Whether the key of a French social security number fits: 97 less the remainder of the number by 97.
+
+    >>> [is_nir(NIR.search(f"2 85 05 78 006 084 {key}")) for key in (41, 36)]
+    [True, False]
+    """
+    number = "".join(match.groups()[:6]).upper()
+    number = number.replace("2A", "19").replace("2B", "18")
+    return int(match.group(7)) == 97 - int(number) % 97
+
+
+def _quotes_data(message: str, sources: str) -> bool:
+    """Whether an error's message quotes something that its author did not type."""
+    name, _, said = message.partition(":")
+    if name.rpartition(".")[2] in HARMLESS_ERRORS or name.endswith("Warning"):
+        return False
+    quoted = {a or b or c for a, b, c in QUOTED.findall(said)}
+    return any(
+        each.strip() and each.strip(" .,") not in sources and not re.fullmatch(r"\W*|\d", each) for each in quoted
+    )

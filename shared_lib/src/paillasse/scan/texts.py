@@ -1,0 +1,299 @@
+"""Texts taken apart: JSON and markup in them, what is encoded, tables drawn with blanks, commas or bars, and arrays.
+
+Printed rows need no header and no grid: lines that are alike but for their numbers are a table too.
+"""
+
+import base64
+import binascii
+import csv
+import io
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
+
+from paillasse.scan.containers import MOST_ROWS, NUMBER, Column, Place, Text, column_of
+from paillasse.scan.dissection import Dissection
+
+FEWEST_ALIKE = 4  # lines with numbers at the same places, from which on they are rows
+FARTHEST = 5  # lines between two that are of one table
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+DATA_URI = re.compile(r"data:([\w.+/-]*)((?:;[\w.+=-]+)*),([^\s\"'<>)]+)")
+BASE64 = re.compile(r"[A-Za-z0-9+/_-]{80,}={0,2}")
+HEXADECIMAL = re.compile(r"\b(?:[0-9a-f]{2}){70,}\b|\b(?:[0-9A-F]{2}){70,}\b")
+BRACKETS = re.compile(r"[\[(]([^\[\](){}]{12,})[\])]")
+MARKUP = re.compile(r"<(?:table|svg|div|script|html|body|td|tr|p|span|math)\b", re.IGNORECASE)
+JSON_START = re.compile(r"[\[{]\s*[\"{\[\d-]")
+WORD = re.compile(r"\S+")
+RULE = re.compile(r"^[\s|+:=_-]+$")
+LIST_ITEM = re.compile(r"'([^']*)'|\"([^\"]*)\"|([^,\s][^,]*)")
+DELIMITERS = "\t;|&,"
+BOXES = str.maketrans("│┃┆║╎", "|||||", "─━═╌┄┈┌┐└┘├┤┬┴┼╞╡╪╭╮╰╯╒╕╘╛╤╧┏┓┗┛┡┩┠┨╇╈")  # frames around tables
+PAIR = re.compile(r"[\"']?([A-Za-z_À-ÿ][\w.À-ÿ]{0,40})[\"']?\s?[=:]\s?(?:'([^']*)'|\"([^\"]*)\"|([-+]?[\w.]+))")
+SERIES = re.compile(r"^(?:Name: (.+?), )?(?:Length: \d+, )?dtype: \w+")
+
+
+def take_text_apart(found: Dissection, text: str, place: Place, is_code: bool = False) -> None:
+    """A text: see the module.
+
+    Parameters
+    ----------
+    found
+        Where containers go.
+    text, place
+        The text, and where it stands.
+    is_code
+        Whether it is a source, whose punctuation is no table's.
+    """
+    text = ANSI.sub("", text)
+    found.texts.append(Text(place, text, is_code))
+    stripped = text.strip()
+    if stripped[:1] in ("{", "[") and stripped[-1:] in ("}", "]"):
+        try:
+            found.value(json.loads(stripped), place)
+            return
+        except ValueError:
+            pass
+    text = _encoded(found, text, place)
+    if not is_code and MARKUP.search(text):
+        found.markup(text, place)
+        return
+    if JSON_START.search(text):
+        text = _json_within(found, text, place)
+    _arrays(found, text, place)
+    _lines(found, text, place)
+
+
+def _encoded(found: Dissection, text: str, place: Place) -> str:
+    """Open what is encoded, and give the text without it."""
+
+    def uri(match: re.Match) -> str:
+        _, options, content = match.groups()
+        data = unquote_to_bytes(content)
+        if "base64" in options:
+            data = _from_base64(data.decode("ascii", "replace"))
+        if data:
+            found.content(data, place.within("data:"), must_read=False)
+        return " "
+
+    def encoded(match: re.Match) -> str:
+        data = _from_base64(match[0])
+        if data:
+            found.content(data, place.within("base64"), must_read=False)
+        return " "
+
+    def hexadecimal(match: re.Match) -> str:
+        found.content(bytes.fromhex(match[0]), place.within("hexadecimal"), must_read=False)
+        return " "
+
+    if "data:" in text:
+        text = DATA_URI.sub(uri, text)
+    text = HEXADECIMAL.sub(hexadecimal, text)
+    unbroken = re.sub(r"(?<=[A-Za-z0-9+/]{60})\r?\n(?=[A-Za-z0-9+/=])", "", text)  # base64 in lines of 64 or 76
+    return BASE64.sub(encoded, unbroken)
+
+
+def _from_base64(text: str) -> bytes | None:
+    text = text.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(text[: len(text) // 4 * 4] if len(text) % 4 == 1 else text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _json_within(found: Dissection, text: str, place: Place) -> str:
+    """Take out the JSON that stands in other text, such as a script of a page."""
+    decoder, kept, at, tries = json.JSONDecoder(), [], 0, 0
+    while tries < 300 and (start := JSON_START.search(text, at)):
+        tries += 1
+        try:
+            value, end = decoder.raw_decode(text, start.start())
+        except ValueError:
+            kept.append(text[at : start.start() + 1])
+            at = start.start() + 1
+            continue
+        if end - start.start() > 20:
+            kept.append(text[at : start.start()])
+            found.value(value, place.within("JSON"))
+        else:
+            kept.append(text[at:end])
+        at = end
+    return "".join(kept) + text[at:]
+
+
+def _arrays(found: Dissection, text: str, place: Place) -> None:
+    """Lists that are written out: `[54, 61, …]`, `array([...])`, of numbers or of words in quotes."""
+    pools = defaultdict(list)
+    for match in BRACKETS.finditer(text):
+        inner = match[1]
+        items = [a or b or c for a, b, c in LIST_ITEM.findall(inner)] if "," in inner else inner.split()
+        if len(items) >= 4:
+            column = column_of([each.strip() for each in items[:MOST_ROWS]])
+            if column.numbers is not None or "'" in inner or '"' in inner:
+                found.add(place.within("list"), {"": column}, "arrays")
+        elif len(items) >= 2 and all(NUMBER.fullmatch(each.strip()) for each in items):
+            pools[len(items)].append([each.strip() for each in items])
+    for length, rows in pools.items():  # a list of short tuples: [(54, 1), (61, 0), …]
+        if len(rows) >= FEWEST_ALIKE:
+            found.add(place.within("lists"), {str(i): column_of([row[i] for row in rows]) for i in range(length)})
+
+
+def _lines(found: Dissection, text: str, place: Place) -> None:
+    """Tables in lines: with a delimiter, in columns, or only alike."""
+    alike: dict[tuple, list] = {}
+    block: list[str] = []
+    wide: list[str] = []  # the left part of a frame that pandas broke into parts, whose first lines end in a \\
+    pairs: dict[tuple, list] = {}
+    for number, line in enumerate([*text.splitlines(), ""]):
+        if not line.isascii():
+            drawn, line = line, line.translate(BOXES)
+            if drawn.strip() and not line.strip(" |"):
+                continue  # the line of a frame
+        line = line.rstrip().removesuffix("\\\\").rstrip()
+        if line.lstrip().startswith(("#", "//", "*")):
+            line = line.lstrip().lstrip("#/*")
+        if line.strip() and not RULE.match(line):
+            if line.startswith(("Name: ", "Length: ", "dtype: ")) and len(block) >= 2 and (end := SERIES.match(line)):
+                _series(found, block, end[1], place)
+            block.append(line)
+            has_pairs = len(line) < 5000 and line.count("=") + line.count(":") >= 3
+            if has_pairs and len(here := PAIR.findall(line)) >= 3:
+                pairs.setdefault(tuple(name for name, *_ in here), []).append([a or b or c for _, a, b, c in here])
+        elif not line.strip():
+            if len(wide) == len(block):
+                block = [
+                    left + "  " + _without_index(right, row)
+                    for row, (left, right) in enumerate(zip(wide, block, strict=True))
+                ]
+            wide = []
+            if block and block[0].endswith("\\"):
+                wide = [each.rstrip("\\ ") for each in block]
+                block = []
+                continue
+            if len(block) < 2 or not _block(found, block[:MOST_ROWS], place):
+                for before, each in enumerate(block, number - len(block)):
+                    _note_alike(each, before, alike, lambda rows: _add_alike(found, rows, place))
+            block = []
+    for _, rows in alike.values():
+        _add_alike(found, rows, place)
+    for names, rows in pairs.items():  # `age=54, grade=2, …`, or the same as Python or JSON writes it
+        found.add(place.within("pairs"), columns_of([list(names), *rows[:MOST_ROWS]]), "record")
+
+
+def _series(found: Dissection, lines: list[str], name: str | None, place: Place) -> None:
+    """pandas' series: an index and one value a line, its name at the end."""
+    rows = [re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in lines]
+    index = rows[0][0] if len(rows[0]) == 1 else "index"
+    rows = [row for row in rows if len(row) == 2]
+    if len(rows) >= 2:
+        found.add(place.within("series"), columns_of([[index, name or "value"], *rows]), "series")
+
+
+def _without_index(line: str, row: int) -> str:
+    """A line of a frame's right part without the index, which the first line does not have."""
+    return line if row == 0 else " ".join(line.split(None, 1)[1:])
+
+
+def _add_alike(found: Dissection, rows: list[list[str]], place: Place) -> None:
+    if len(rows) >= FEWEST_ALIKE and len(set(map(tuple, rows))) > 1:
+        columns = {f"#{i}": column_of([row[i] for row in rows[:MOST_ROWS]]) for i in range(len(rows[0]))}
+        found.add(place.within("lines"), columns, "lines")
+
+
+def _note_alike(line: str, number: int, alike: dict, add: Callable) -> None:
+    """Sort a line by its kinds of words: numbers at the same places, not far apart, make it one of a table's rows."""
+    if len(line) > 2000:
+        return
+    kinds, numbers = [], []
+    for word in WORD.findall(line.translate(SEPARATORS)):
+        word = word.strip("()[]'\"*%")
+        if word and NUMBER.fullmatch(word):
+            kinds.append("#")
+            numbers.append(word)
+        elif kinds[-1:] != ["w"]:
+            kinds.append("w")
+    if numbers:
+        last, rows = alike.get(tuple(kinds), (number, []))
+        if number - last > (FARTHEST if len(numbers) > 1 else 2):
+            add(rows)
+            rows = []
+        rows.append(numbers)
+        alike[tuple(kinds)] = number, rows
+
+
+SEPARATORS = str.maketrans(dict.fromkeys(",;|:=\t", " "))
+
+
+def _block(found: Dissection, lines: list[str], place: Place) -> bool:
+    """A table among lines without a blank one between them; whether nearly all of the lines are in it."""
+    for delimiter in DELIMITERS:
+        counts = [line.count(delimiter) for line in lines]
+        usual = max(set(counts), key=counts.count)
+        if not usual and delimiter == "&":  # LaTeX has lines of its own around the rows
+            usual = max(set(counts) - {0}, key=counts.count, default=0)
+        if usual and counts.count(usual) >= (0.4 if delimiter == "&" else 0.8) * len(lines):
+            rows = [row for row in delimited(lines, delimiter) if len(row) == usual + 1]
+            if delimiter == "|" and all(not row[0].strip() and not row[-1].strip() for row in rows):
+                rows = [row[1:-1] for row in rows]
+            if len(rows) >= 2:
+                columns = columns_of(rows)
+                found.add(place.within("table"), columns)
+                return len(rows) >= 0.9 * len(lines) and not any(map(_holds_numbers, columns.values()))
+    rows = [re.split(r"\s{2,}", line.strip()) for line in lines]  # a cell may be several words
+    if (
+        len({len(row) for row in rows[1:]}) > 1
+        or len(rows[0]) < 2
+        or len(rows[0]) not in (len(rows[1]), len(rows[1]) - 1)
+    ):
+        rows = [WORD.findall(line) for line in lines]
+    lengths = [len(row) for row in rows]
+    usual = max(set(lengths[1:]), key=lengths[1:].count)
+    whole = [row for row in rows[1:] if len(row) == usual]
+    if usual >= 2 and len(whole) >= max(1, 0.7 * (len(rows) - 1)) and _has_numbers(whole):
+        header = rows[0]
+        if len(header) == usual - 1:
+            header = ["index", *header]
+        if len(header) == usual:
+            columns = columns_of([header, *whole])
+            found.add(place.within("table"), columns)
+            if any(map(_holds_numbers, columns.values())):
+                return False
+        elif len(whole) >= FEWEST_ALIKE:
+            found.add(place.within("table"), columns_of([[f"#{i}" for i in range(usual)], *whole]))
+        return len(header) == usual and len(whole) >= 0.9 * (len(lines) - 1)
+    return False
+
+
+def _holds_numbers(column: Column) -> bool:
+    """Whether a column's texts have numbers among their words: then there is more to see than this table."""
+    texts = [] if column.numbers is not None else column.texts[:50]
+    split = [text.translate(SEPARATORS).split() for text in texts]
+    return sum(len(words) > 1 and any(word.strip("()").isdigit() for word in words) for words in split) > len(texts) / 2
+
+
+def _has_numbers(rows: list[list[str]]) -> bool:
+    return any(NUMBER.fullmatch(word) for row in rows[:20] for word in row)
+
+
+def delimited(lines: list[str], delimiter: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter))
+    except csv.Error:
+        return [line.split(delimiter) for line in lines]
+
+
+def columns_of(rows: list[list[str]]) -> dict[str, Column]:
+    """Rows of texts as columns; the first row is the header unless it has a number in it."""
+    header = [each.strip() for each in rows[0]]
+    has_header = not any(NUMBER.fullmatch(each) for each in header)
+    if not has_header:
+        header = [f"#{i}" for i in range(len(header))]
+    body = rows[1:] if has_header else rows
+    names: dict[str, int] = {}
+    columns = {}
+    for i, name in enumerate(header):
+        names[name] = names.get(name, 0) + 1
+        unique = name if names[name] == 1 else f"{name}.{names[name]}"
+        columns[unique] = column_of([row[i].strip() if i < len(row) else "" for row in body])
+    return columns
