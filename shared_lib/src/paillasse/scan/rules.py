@@ -482,28 +482,41 @@ def pooled_values(table: Table, left_out: set[int], known: Known) -> int:
 
 def steps_allowed(tables: list[Table], k: int) -> set[int]:
     """Ids of traces that are curves with k patients a step, by the numbers at risk that are written below them."""
-    at_risk = 0
-    for table in tables:
-        text = table.columns.get("text")
-        if text is not None and text.numbers is not None and table.kind == "arrays":
-            values = finite(text.numbers)
-            if len(values) >= 3 and not np.any(values % 1) and np.all(np.diff(values) <= 0):
-                at_risk += int(values[0])
-    curves, steps = set(), {}
+    at_risk = sum(_starting_at_risk(table.columns.get("text")) for table in tables if table.kind == "arrays")
+    drawn = []
     for table in tables:
         x, y = table.columns.get("x"), table.columns.get("y")
-        if (
-            table.kind == "arrays"
-            and x is not None
-            and y is not None
-            and x.numbers is not None
-            and y.numbers is not None
-        ):
-            others = [c for name, c in table.columns.items() if name not in ("x", "y") and not _is_plain(c)]
-            if not others and len(x) == len(y) and is_curve(y.numbers) and len(finite(y.numbers)) >= 3:
-                curves.add(id(table))
-                steps[x.numbers.tobytes()] = len(np.unique(finite(y.numbers))) - 1
-    return curves if at_risk and sum(steps.values()) <= at_risk / k else set()
+        if table.kind != "arrays" or any(each is None or each.numbers is None for each in (x, y)) or len(x) != len(y):
+            continue
+        others = [c for name, c in table.columns.items() if name not in ("x", "y") and not _is_plain(c)]
+        if not others and len(finite(y.numbers)) >= 3:
+            drawn.append((id(table), x.numbers.tobytes(), y.numbers))
+    curves = {place: (x, y) for place, x, y in drawn if is_curve(y)}
+    steps = {x: len(np.unique(finite(y))) - 1 for x, y in curves.values()}
+    if not at_risk or sum(steps.values()) > at_risk / k:
+        return set()
+    # A limit need not go one way, but lies on one side of its curve, at the same times.
+    beside = [place for place, x, y in drawn for times, curve in curves.values() if x == times and _is_beside(y, curve)]
+    return {*curves, *beside}
+
+
+def _starting_at_risk(text: Column | None) -> int:
+    """The first of the numbers at risk that are written below a figure, such as 2,645 and then fewer; else 0."""
+    if text is None:
+        return 0
+    told = [f"{number:.0f}" for number in finite(text.numbers)] if text.texts is None else text.texts
+    written = [each.replace(",", "").strip() for each in told if each.strip()]
+    if len(written) < 3 or not all(each.isdecimal() for each in written):
+        return 0
+    numbers = [int(each) for each in written]
+    return numbers[0] if numbers == sorted(numbers, reverse=True) else 0
+
+
+def _is_beside(limit: np.ndarray, curve: np.ndarray) -> bool:
+    """Whether all values are shares, and none lies on the other side of a curve."""
+    known = np.isfinite(limit) & np.isfinite(curve)
+    within = np.all((limit[known] >= 0) & (limit[known] <= 1))
+    return bool(within and (np.all(limit[known] >= curve[known]) or np.all(limit[known] <= curve[known])))
 
 
 def _is_plain(column: Column) -> bool:
