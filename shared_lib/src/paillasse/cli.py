@@ -20,8 +20,8 @@ class Group(click.Group):
 
 EXIT_CODES = """\
 Exit codes: 0 all is well; 1 something is not ok; 2 the command was not understood; 3 the catalogue, 4 a data set,
-5 an analysis's input, 6 a notebook or 7 runs.yaml is not as it should be; 8 a secure read is refused; 130 stopped from
-outside."""
+5 an analysis's input, 6 a notebook or 7 runs.yaml is not as it should be; 8 a secure read is refused; 9 a result has no
+safe form; 130 stopped from outside."""
 
 
 @click.group(cls=Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
