@@ -1,7 +1,7 @@
 """Many runs at once: a thread for each, which waits on its own kernel, and one display.
 
-Threads, not processes: the computing is done in the kernels, and papermill is imported once. A run starts when a place is
-free, its memory is, and no other runner is executing it.
+Threads, not processes: the computing is done in the kernels, and papermill is imported once. A run starts when a place
+is free, its memory is, and no other runner is executing it.
 """
 
 import contextlib
