@@ -20,10 +20,18 @@ def test_every_notebook_is_known_here():
     assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} == set(OTHER)
 
 
+@pytest.mark.parametrize("order", [["papermill", "paillasse.runs.engine"], ["paillasse.runs.engine", "papermill"]])
+def test_papermill_finds_the_engine_whichever_is_imported_first(order):
+    code = "; ".join(f"import {module}" for module in order)
+    code += "; from papermill.engines import papermill_engines as known; print(known.get_engine('paillasse').__name__)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "Engine\n"
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("engine", [[], ["--engine", "paillasse"]], ids=["own engine", "ours"])
 @pytest.mark.parametrize("name", OTHER)
-def test_a_notebook_runs_under_plain_papermill(name, tmp_path):
-    command = [sys.executable, "-m", "papermill", f"{name}.ipynb", tmp_path / "out.ipynb", *OTHER[name]]
+def test_a_notebook_runs_under_plain_papermill(name, engine, tmp_path):
+    command = [sys.executable, "-m", "papermill", f"{name}.ipynb", tmp_path / "out.ipynb", *OTHER[name], *engine]
     done = subprocess.run(command, cwd=NOTEBOOKS, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     cells = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
