@@ -55,6 +55,10 @@ SURROUNDINGS = {
     "a bar": "from tqdm.auto import tqdm; print(tqdm.__module__, [each for each in tqdm([1], disable=True)])",
     "rich": "from rich import print as show; show('[bold]é[/]', {'a': 1})",
     "a warning": "import warnings; warnings.warn('careful'); pd.Series([1]).astype('category').cat.codes",
+    "which warnings are shown": """
+        import sklearn
+        print(sorted(map(str, warnings.filters)))
+        warnings.warn_explicit("an argument is old", DeprecationWarning, "estimator.py", 1, module="sklearn.estimator")""",
     "a log": "import logging; logging.warning('careful'); logging.root.handlers",
     "errors of numpy": "print(np.geterr(), 1 / np.array([0.0]))",
     "what a child inherits, once all is imported": """

@@ -84,7 +84,7 @@ def preload(modules: list[str]) -> str | None:
     with inside_a_kernel(), without_iri_grammar():
         for module in modules:
             try:
-                with warnings.catch_warnings(record=True) as warned:
+                with warnings_told() as warned:
                     importlib.import_module(module)
             except Exception as error:
                 if getattr(error, "name", None) == module.partition(".")[0]:
@@ -95,6 +95,18 @@ def preload(modules: list[str]) -> str | None:
             if threads() > 1:
                 return f"importing {module} starts a thread"
     return None
+
+
+@contextlib.contextmanager
+def warnings_told():
+    """A list of what is warned of. Unlike after `warnings.catch_warnings`, the filters that a module sets stay: they
+    decide what a kernel shows."""
+    warned, show = [], warnings.showwarning
+    warnings.showwarning = lambda *told, **_: warned.append(told)
+    try:
+        yield warned
+    finally:
+        warnings.showwarning = show
 
 
 @contextlib.contextmanager
