@@ -234,6 +234,13 @@ def test_code_that_has_changed_since_it_was_imported_is_never_run(module):
             assert printed(client, "from module_of_the_test import answer; print(answer)") == "22\n"
 
 
+def test_code_that_changes_while_it_is_imported_is_never_run(module):
+    module("answer = 1\nfrom pathlib import Path; Path(__file__).write_text('answer = 22')")
+    with warm_with_the_module(), kernel() as (manager, client):
+        assert not is_warm(manager)
+        assert printed(client, "from module_of_the_test import answer; print(answer)") == "22\n"
+
+
 @pytest.mark.parametrize(
     "code",
     [

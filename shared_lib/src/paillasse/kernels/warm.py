@@ -152,11 +152,13 @@ def identity(path: str) -> tuple | None:
 class WarmProcess:
     """The loop over connections and kernels; in a forked child it ends with what the child is to become."""
 
-    def __init__(self, listener: socket.socket, environment: dict[str, str], refused: str | None):
+    def __init__(self, listener: socket.socket, environment: dict[str, str], began: int, refused: str | None):
         self.listener = listener
         self.environment = environment  # before anything was imported
-        self.refused = refused
         self.imported = imported_files()
+        # What was written while all was imported may be newer than what was imported.
+        is_newer = any(known and known[0] >= began for known in self.imported.values())
+        self.refused = refused or ("files have changed while they were imported" if is_newer else None)
         self.clients: list[Client] = []
         self.selector = selectors.DefaultSelector()
         self.selector.register(listener, selectors.EVENT_READ, self.accept)
@@ -316,14 +318,14 @@ def run_kernel(request: dict) -> None:
 
 
 def main() -> None:
-    environment = dict(os.environ)
+    environment, began = dict(os.environ), time.time_ns()
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # read when ipykernel is imported: whose end ends a kernel
     del sys.path[0]  # the working directory; a kernel puts its own there
     listener = socket.socket(fileno=int(sys.argv[1]))
     refused = preload(sys.argv[2:])
     gc.collect()
     gc.freeze()  # else a kernel's first search for garbage copies every page
-    request = WarmProcess(listener, environment, refused).serve()
+    request = WarmProcess(listener, environment, began, refused).serve()
     if request is None:
         os._exit(0)
     run_kernel(request)
