@@ -345,6 +345,23 @@ def test_nothing_is_left_of_an_owner_that_was_killed(tmp_path):
     assert private_folder().is_dir()
 
 
+def test_a_folder_for_sockets_is_not_taken_for_a_killed_process_s_while_it_is_made():
+    another = "from paillasse.kernels.started import private_folder; private_folder()"
+    code = f"""
+        import fcntl, subprocess, sys
+        from paillasse.kernels import started
+        lock = fcntl.flock
+        def after_another(file, how):
+            if how == fcntl.LOCK_EX:
+                subprocess.run([sys.executable, "-c", {another!r}], check=True)
+            lock(file, how)
+        fcntl.flock = after_another
+        print(started.private_folder().is_dir())
+    """
+    told = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert told.stdout == "True\n"
+
+
 def test_a_kernel_ends_with_what_it_has_started(warm):
     with kernel() as (_, client):
         child = int(printed(client, "import subprocess; print(subprocess.Popen(['sleep', '60']).pid)"))
