@@ -1,5 +1,6 @@
 """Kernels forked from the warm process: the same as cold ones, apart from each other, never old, never left behind."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -367,6 +369,26 @@ def test_a_kernel_ends_with_what_it_has_started(warm):
         child = int(printed(client, "import subprocess; print(subprocess.Popen(['sleep', '60']).pid)"))
         assert alive(child)
     wait_until(lambda: not alive(child))
+
+
+def test_a_kernel_that_is_waited_for_can_be_ended(module):
+    module("import time; time.sleep(20)")
+    manager = BlockingPrivateKernelManager(kernel_name="python3")
+
+    def start_and_fail():
+        with pytest.raises(RuntimeError, match="ended before"):
+            manager.start_kernel()
+
+    began = time.monotonic()
+    with warm_with_the_module():
+        start = threading.Thread(target=start_and_fail)
+        start.start()
+        while start.is_alive():
+            time.sleep(0.1)
+            if manager.provisioner:
+                asyncio.run(manager.provisioner.kill())
+    assert time.monotonic() - began < 5
+    assert not manager.has_kernel
 
 
 def test_sockets_are_gone_after_the_last_kernel():

@@ -84,8 +84,8 @@ def warm_process(modules: list[str]) -> Iterator[str]:
     finally:
         process.stdin.close()
         try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:  # it is in the middle of a long import
+            process.wait(0.5)
+        except subprocess.TimeoutExpired:  # it is in the middle of a long import, and has no kernels
             process.kill()
             process.wait()
         shutil.rmtree(folder, ignore_errors=True)
