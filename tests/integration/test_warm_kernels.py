@@ -60,7 +60,7 @@ SURROUNDINGS = {
     "which warnings are shown": """
         import sklearn
         print(sorted(map(str, warnings.filters)))
-        warnings.warn_explicit("an argument is old", DeprecationWarning, "estimator.py", 1, module="sklearn.estimator")""",
+        warnings.warn_explicit("an argument is old", DeprecationWarning, "file.py", 1, module="sklearn.estimator")""",
     "a log": "import logging; logging.warning('careful'); logging.root.handlers",
     "errors of numpy": "print(np.geterr(), 1 / np.array([0.0]))",
     "what a child inherits, once all is imported": """
