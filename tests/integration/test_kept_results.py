@@ -96,6 +96,7 @@ def test_a_changed_parameter_or_profile_is_seen(project):
     [
         ("src/lung/__init__.py", "the project's code"),
         ("notebooks/helper.py", "the project's code"),
+        ("notebooks/helpers/models.py", "the project's code"),
         ("requirements.lock", "the environment"),
     ],
 )
@@ -104,6 +105,17 @@ def test_changed_code_beside_the_notebook_and_packages_run_all_again(done, file,
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("# new")
     assert plan(done) == dict.fromkeys(["km", "other"], f"changed: {what}")
+
+
+def test_code_that_was_another_only_while_others_ran_is_not_what_their_results_stand_for(project):
+    code = project.folder / "src/lung/__init__.py"
+    code.parent.mkdir(parents=True)
+    code.write_text("# as ever")
+    project.run("first", f"open({str(code)!r}, 'w').write('# for a moment')")
+    project.run("second", "1")
+    assert project.paillasse("run", "--jobs", "1").returncode == 0
+    code.write_text("# as ever")
+    assert plan(project)["second"] == "changed: the project's code"
 
 
 def test_changed_data_run_what_has_read_them_again(done):

@@ -1,5 +1,6 @@
 """Kernels forked from the warm process: the same as cold ones, apart from each other, never old, never left behind."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -55,6 +57,10 @@ SURROUNDINGS = {
     "a bar": "from tqdm.auto import tqdm; print(tqdm.__module__, [each for each in tqdm([1], disable=True)])",
     "rich": "from rich import print as show; show('[bold]é[/]', {'a': 1})",
     "a warning": "import warnings; warnings.warn('careful'); pd.Series([1]).astype('category').cat.codes",
+    "which warnings are shown": """
+        import sklearn
+        print(sorted(map(str, warnings.filters)))
+        warnings.warn_explicit("an argument is old", DeprecationWarning, "file.py", 1, module="sklearn.estimator")""",
     "a log": "import logging; logging.warning('careful'); logging.root.handlers",
     "errors of numpy": "print(np.geterr(), 1 / np.array([0.0]))",
     "what a child inherits, once all is imported": """
@@ -230,6 +236,13 @@ def test_code_that_has_changed_since_it_was_imported_is_never_run(module):
             assert printed(client, "from module_of_the_test import answer; print(answer)") == "22\n"
 
 
+def test_code_that_changes_while_it_is_imported_is_never_run(module):
+    module("answer = 1\nfrom pathlib import Path; Path(__file__).write_text('answer = 22')")
+    with warm_with_the_module(), kernel() as (manager, client):
+        assert not is_warm(manager)
+        assert printed(client, "from module_of_the_test import answer; print(answer)") == "22\n"
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -334,11 +347,48 @@ def test_nothing_is_left_of_an_owner_that_was_killed(tmp_path):
     assert private_folder().is_dir()
 
 
+def test_a_folder_for_sockets_is_not_taken_for_a_killed_process_s_while_it_is_made():
+    another = "from paillasse.kernels.started import private_folder; private_folder()"
+    code = f"""
+        import fcntl, subprocess, sys
+        from paillasse.kernels import started
+        lock = fcntl.flock
+        def after_another(file, how):
+            if how == fcntl.LOCK_EX:
+                subprocess.run([sys.executable, "-c", {another!r}], check=True)
+            lock(file, how)
+        fcntl.flock = after_another
+        print(started.private_folder().is_dir())
+    """
+    told = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert told.stdout == "True\n"
+
+
 def test_a_kernel_ends_with_what_it_has_started(warm):
     with kernel() as (_, client):
         child = int(printed(client, "import subprocess; print(subprocess.Popen(['sleep', '60']).pid)"))
         assert alive(child)
     wait_until(lambda: not alive(child))
+
+
+def test_a_kernel_that_is_waited_for_can_be_ended(module):
+    module("import time; time.sleep(20)")
+    manager = BlockingPrivateKernelManager(kernel_name="python3")
+
+    def start_and_fail():
+        with pytest.raises(RuntimeError, match="ended before"):
+            manager.start_kernel()
+
+    began = time.monotonic()
+    with warm_with_the_module():
+        start = threading.Thread(target=start_and_fail)
+        start.start()
+        while start.is_alive():
+            time.sleep(0.1)
+            if manager.provisioner:
+                asyncio.run(manager.provisioner.kill())
+    assert time.monotonic() - began < 5
+    assert not manager.has_kernel
 
 
 def test_sockets_are_gone_after_the_last_kernel():

@@ -22,6 +22,9 @@ LONGEST_WAIT = 60.0  # seconds for an answer; the first one comes when all is im
 class WarmProvisioner(LocalProvisioner):
     """Starts a kernel by a fork of the warm process, or cold where that is refused."""
 
+    asking: socket.socket | None = None
+    given_up = False
+
     async def pre_launch(self, **kwargs):
         prepared = await super().pre_launch(**kwargs)
         for name in (ADDRESS, CHOICE):  # for this process; what a notebook starts is its own business
@@ -29,13 +32,24 @@ class WarmProvisioner(LocalProvisioner):
         return prepared
 
     async def launch_kernel(self, cmd, **kwargs):
+        self.asking, self.given_up = socket.socket(socket.AF_UNIX), False
         try:
-            process = await asyncio.to_thread(fork, cmd, **self._scrub_kwargs(kwargs))
+            process = await asyncio.to_thread(fork, self.asking, cmd, **self._scrub_kwargs(kwargs))
         except (OSError, ValueError, TypeError, KeyError) as reason:
+            if self.given_up:
+                raise RuntimeError("The kernel was ended before it had started.") from None
             self.log.info("The kernel starts cold: %s", reason)
             return await super().launch_kernel(cmd, **kwargs)
         self.process, self.pid, self.pgid, self.cwd = process, process.pid, process.pid, kwargs.get("cwd")
         return self.connection_info
+
+    async def kill(self, restart=False):
+        """As ever; and a kernel that is still waited for is not waited for any more."""
+        if self.asking and not self.process:
+            self.given_up = True
+            with contextlib.suppress(OSError):  # not connected yet: the next call will do
+                self.asking.shutdown(socket.SHUT_RDWR)
+        await super().kill(restart)
 
 
 class ForkedKernel:
@@ -79,8 +93,10 @@ class ForkedKernel:
         self.send_signal(signal.SIGTERM)
 
 
-def fork(cmd: list[str], env: dict, cwd: str | None = None, stdin=None, stdout=None, stderr=None) -> ForkedKernel:
-    """Ask the warm process for a kernel.
+def fork(
+    connection: socket.socket, cmd: list[str], env: dict, cwd: str | None = None, stdin=None, stdout=None, stderr=None
+) -> ForkedKernel:
+    """Ask the warm process for a kernel, through a new socket.
 
     Raises
     ------
@@ -89,7 +105,6 @@ def fork(cmd: list[str], env: dict, cwd: str | None = None, stdin=None, stdout=N
     ValueError, TypeError, KeyError
         It refuses, or the kernel is asked for in a way that a fork cannot serve.
     """
-    connection = socket.socket(socket.AF_UNIX)
     opened = []
     try:
         connection.settimeout(LONGEST_WAIT)

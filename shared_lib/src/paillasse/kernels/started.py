@@ -20,6 +20,7 @@ CHOICE = "JUPYTER_DEFAULT_PROVISIONER_NAME"  # jupyter_client's: which provision
 NAME = "paillasse-warm"  # of ours, as declared in the entry point
 LONGEST_FOLDER = 80  # characters; a socket's path must stay below 108
 LOCK = "lock"
+UNLOCKED = "unlocked"  # the same file, until its lock is held
 HELD = []  # the open file whose lock says that this process lives
 # Code that names a package on the left will need the modules on the right, which importing it may not load by itself.
 # Each is known to do nothing when imported but define things; a test compares what cold and warm kernels give.
@@ -83,8 +84,8 @@ def warm_process(modules: list[str]) -> Iterator[str]:
     finally:
         process.stdin.close()
         try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:  # it is in the middle of a long import
+            process.wait(0.5)
+        except subprocess.TimeoutExpired:  # it is in the middle of a long import, and has no kernels
             process.kill()
             process.wait()
         shutil.rmtree(folder, ignore_errors=True)
@@ -144,8 +145,9 @@ def private_folder() -> Path | None:
         with contextlib.suppress(OSError), (left / LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(left, ignore_errors=True)
-    HELD.append((folder / LOCK).open("w"))
+    HELD.append((folder / UNLOCKED).open("w"))
     fcntl.flock(HELD[-1], fcntl.LOCK_EX)
+    (folder / UNLOCKED).rename(folder / LOCK)  # never seen but locked: another process would take this one for killed
     if len(str(folder)) > LONGEST_FOLDER:
         shutil.rmtree(folder)
         return None

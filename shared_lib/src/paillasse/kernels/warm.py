@@ -84,7 +84,7 @@ def preload(modules: list[str]) -> str | None:
     with inside_a_kernel(), without_iri_grammar():
         for module in modules:
             try:
-                with warnings.catch_warnings(record=True) as warned:
+                with warnings_told() as warned:
                     importlib.import_module(module)
             except Exception as error:
                 if getattr(error, "name", None) == module.partition(".")[0]:
@@ -95,6 +95,18 @@ def preload(modules: list[str]) -> str | None:
             if threads() > 1:
                 return f"importing {module} starts a thread"
     return None
+
+
+@contextlib.contextmanager
+def warnings_told():
+    """A list of what is warned of. Unlike after `warnings.catch_warnings`, the filters that a module sets stay: they
+    decide what a kernel shows."""
+    warned, show = [], warnings.showwarning
+    warnings.showwarning = lambda *told, **_: warned.append(told)
+    try:
+        yield warned
+    finally:
+        warnings.showwarning = show
 
 
 @contextlib.contextmanager
@@ -140,11 +152,13 @@ def identity(path: str) -> tuple | None:
 class WarmProcess:
     """The loop over connections and kernels; in a forked child it ends with what the child is to become."""
 
-    def __init__(self, listener: socket.socket, environment: dict[str, str], refused: str | None):
+    def __init__(self, listener: socket.socket, environment: dict[str, str], began: int, refused: str | None):
         self.listener = listener
         self.environment = environment  # before anything was imported
-        self.refused = refused
         self.imported = imported_files()
+        # What was written while all was imported may be newer than what was imported.
+        is_newer = any(known and known[0] >= began for known in self.imported.values())
+        self.refused = refused or ("files have changed while they were imported" if is_newer else None)
         self.clients: list[Client] = []
         self.selector = selectors.DefaultSelector()
         self.selector.register(listener, selectors.EVENT_READ, self.accept)
@@ -304,14 +318,14 @@ def run_kernel(request: dict) -> None:
 
 
 def main() -> None:
-    environment = dict(os.environ)
+    environment, began = dict(os.environ), time.time_ns()
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # read when ipykernel is imported: whose end ends a kernel
     del sys.path[0]  # the working directory; a kernel puts its own there
     listener = socket.socket(fileno=int(sys.argv[1]))
     refused = preload(sys.argv[2:])
     gc.collect()
     gc.freeze()  # else a kernel's first search for garbage copies every page
-    request = WarmProcess(listener, environment, refused).serve()
+    request = WarmProcess(listener, environment, began, refused).serve()
     if request is None:
         os._exit(0)
     run_kernel(request)

@@ -30,7 +30,7 @@ from paillasse.runs.artefacts import FOLDER_VARIABLE, HEADLINE
 from paillasse.runs.declared import Run
 from paillasse.runs.engine import ENGINE
 from paillasse.runs.gate import verdict
-from paillasse.runs.inputs import inputs
+from paillasse.runs.inputs import forget, inputs
 from paillasse.runs.owner import beating, this_process
 from paillasse.runs.parameters import read_notebook
 from paillasse.runs.processes import end_what_is_left, resident_mb
@@ -153,6 +153,7 @@ def execute(job: Job) -> dict:
 
 def _begin(job: Job) -> dict:
     run = job.run
+    forget()  # somebody may have changed code since the runs before this one began
     state = write_state(
         job.folder,
         name=run.name,

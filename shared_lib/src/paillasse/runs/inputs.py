@@ -47,11 +47,14 @@ def _given(run: Run) -> dict:
 
 
 def _inputs_of_notebook(project: Path, notebook: Path) -> dict:
-    beside = sorted(notebook.parent.glob("*.py"))
+    folder = notebook.parent
+    packages = [each for each in {file.parent for file in folder.glob("*/*.py")} if each.name.isidentifier()]
+    beside = sorted([*folder.glob("*.py"), *(file for package in packages for file in package.rglob("*.py"))])
+    own = [f"{path.relative_to(folder).as_posix()} {_file(path)}" for path in beside]
     return {
         "notebook": _code_of(notebook),
         "library": _tree(Path(paillasse.__file__).parent),
-        "project": _digest([_tree(project / "src"), *(f"{path.name} {_file(path)}" for path in beside)]),
+        "project": _digest([_tree(project / "src"), *own]),
         "environment": _digest([platform.python_version(), _file(project / LOCK)]),
     }
 
@@ -62,7 +65,7 @@ def software() -> dict[str, str]:
 
 
 def forget() -> None:
-    """Look at files anew: in a process that lives longer than one call of `paillasse run`, they change."""
+    """Look at files anew: they change while runs are executed."""
     _tree.cache_clear()
     _file.cache_clear()
 

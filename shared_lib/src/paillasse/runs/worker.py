@@ -91,7 +91,6 @@ def execute_there(order: Order) -> dict:
         job.folder.mkdir(parents=True)
     except FileExistsError:
         raise BegunBefore from None
-    inputs.forget()  # this process may have seen earlier states of the project's files
     job.threads = _share_of_cores(get_worker(), order.slots)
     hosted = HOSTED[job.folder.name] = Hosted(job)
     done = threading.Event()
