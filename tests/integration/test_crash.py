@@ -405,7 +405,7 @@ def test_a_kernel_that_the_system_ends_for_lack_of_memory_is_killed_and_the_rest
 @pytest.mark.slow
 def test_a_limit_on_memory_is_respected(project, memory_limit):
     for name in ("a", "b"):
-        end = f"del block; open('{name}.end', 'w').write(str(time.time()))"
+        end = f"open('{name}.end', 'w').write(str(time.time())); del block"
         project.run(name, "import time", "block = bytearray(300_000_000)\ntime.sleep(1.5)", end)
     assert project.paillasse("run", "--jobs", "2").returncode == 0  # from now on it is known what they take
     done = memory_limit(project, 700, "run", "--fresh", "--jobs", "2")

@@ -111,7 +111,7 @@ def test_states_results_and_index_are_those_of_a_local_run(tmp_path, on, local):
     assert "6 runs: 2 ok, 2 error, 1 killed, 1 timeout · open " in done.stdout
     assert seen(project) == seen(local)
     assert owner(project, "good-endpoint=death") != owner(local, "good-endpoint=death")
-    assert not list(project.folder.glob("runs/.*"))
+    assert not list(project.folder.glob("runs/.elsewhere*"))
     assert not list(project.folder.glob("*.out"))
 
 
@@ -185,7 +185,7 @@ def test_a_runner_that_is_killed_leaves_no_kernel_and_a_true_state(project, on):
     assert done.returncode == 0, done.stdout + done.stderr
     states = [json.loads(file.read_text())["state"] for file in sorted(project.folder.glob("runs/km/*/run.json"))]
     assert states == ["killed", "ok"]
-    assert not list(project.folder.glob("runs/.*"))
+    assert not list(project.folder.glob("runs/.elsewhere*"))
 
 
 def silent_port() -> socket.socket:

@@ -119,8 +119,6 @@ class Display:
             self.say(f"[bold red]{name}: {escape(str(failure))}[/]")
         elif failure:
             self.say(f"[bold red]{name}: the result could not be written: {escape(in_words(failure))}[/]")
-        elif job.started is None:
-            self.say(f"{name}: another process has executed it; its result is taken")
         elif state != "ok" or not self.console.is_terminal:
             error = f"  {escape(describe_error(job.state))}" if state != "ok" else ""
             self.say(f"{coloured(state)}  {name}  {length(seconds(job.state))}{error}")
@@ -140,6 +138,10 @@ class Display:
             place = "" if host == socket.gethostname() else f" of {host}"
             where = f"process {state['owner']['pid']}{place} since {since}"
             self.say_once(name, f"{escape(name)}: is running in {where}; its result is awaited")
+
+    def is_taken(self, name: str) -> None:
+        """A run is not executed, because another process has done it meanwhile."""
+        self.say(f"{escape(name)}: another process has executed it; its result is taken")
 
     def say_once(self, what: str, line: str) -> None:
         if what not in self.told:

@@ -177,6 +177,7 @@ class _Call:
                 repair_held(self.project, job.run.name)
             if self.is_done_meanwhile(job):
                 lock.release()
+                self.display.is_taken(job.run.name)
                 self.end(job)
                 continue
             free -= needed
@@ -218,7 +219,7 @@ class _Call:
 
     def end(self, job: Job, failure: BaseException | None = None) -> None:
         """A run has ended; `failure` is what went wrong around it (the disk is full, a page cannot be made)."""
-        if failure and job.state.get("state") in (None, "running"):
+        if failure and job.state.get("state") in (None, "unknown", "running"):
             error = {"exception": type(failure).__name__, "message": in_words(failure)}
             job.state = {"name": job.run.name} | job.state | {"state": "error", "error": error}
         self.ended.append(job)
