@@ -90,7 +90,7 @@ def keep_notebook(folder: Path, state: str) -> None:
     Raises
     ------
     OSError
-        There is no room for it; it is removed.
+        There is no room for it, and papermill's own would not be true; it is removed.
     """
     working = folder / WORKING_NOTEBOOK
     if not working.is_file():
@@ -108,8 +108,12 @@ def keep_notebook(folder: Path, state: str) -> None:
                 cell["metadata"]["papermill"]["status"] = "pending"
     try:
         write_atomically(folder / NOTEBOOK, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+    except OSError:
+        if state not in ("ok", "error"):  # as papermill left it, it would not tell the truth about its cells
+            raise
+        working.replace(folder / NOTEBOOK)  # no room for a second one; only its own path in it is not the final one
     finally:
-        working.unlink()
+        working.unlink(missing_ok=True)
 
 
 def remove_half_files(folder: Path) -> None:
