@@ -219,3 +219,12 @@ def test_figures_are_drawn_in_a_browser_without_a_way_to_send_them_anywhere(proj
     assert 'class="main-svg"' in drawn
     assert "Download plot as a PNG" in drawn
     assert "Share chart" not in drawn
+
+
+def test_a_run_whose_notebook_has_gone_meanwhile_is_told_and_leaves_nothing(project):
+    project.run("first", "import os; os.remove('second.ipynb')")
+    project.run("second", "1")
+    done = project.paillasse("run", "--jobs", "1")
+    assert done.returncode == 1
+    assert re.search(r"^second: .*second\.ipynb cannot be read", done.stdout, re.M), done.stdout
+    assert list((project.folder / "runs" / "second").iterdir()) == []

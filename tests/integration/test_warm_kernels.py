@@ -371,6 +371,14 @@ def test_a_kernel_ends_with_what_it_has_started(warm):
     wait_until(lambda: not alive(child))
 
 
+def test_a_killed_kernel_takes_along_what_it_has_forked(warm):
+    fork = "import os, time\npid = os.fork()\nif not pid: time.sleep(60)\nprint(pid)"
+    with kernel() as (manager, client):
+        child = int(printed(client, fork))
+        os.kill(manager.provisioner.pid, signal.SIGKILL)
+        wait_until(lambda: not alive(child), seconds=5)
+
+
 def test_a_kernel_that_is_waited_for_can_be_ended(module):
     module("import time; time.sleep(20)")
     manager = BlockingPrivateKernelManager(kernel_name="python3")
@@ -378,6 +386,7 @@ def test_a_kernel_that_is_waited_for_can_be_ended(module):
     def start_and_fail():
         with pytest.raises(RuntimeError, match="ended before"):
             manager.start_kernel()
+        manager.cleanup_resources()
 
     began = time.monotonic()
     with warm_with_the_module():

@@ -157,6 +157,12 @@ def test_a_missing_package_is_named_with_what_to_do(tmp_path, monkeypatch, on, m
     assert refused(tmp_path, on) == expected
 
 
+def test_where_no_result_can_be_written_no_worker_is_started(tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(RunError, match="Results cannot be written"), workers("dask", tmp_path, [], None):
+        pass
+
+
 def test_without_slurm_the_message_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "sbatch is not found" in refused(tmp_path, "slurm")

@@ -262,7 +262,10 @@ class WarmProcess:
         os.environ.update(by_imports | request["environment"])
 
     def bury(self, client: Client) -> None:
-        """A kernel has ended: say how."""
+        """A kernel has ended: say how, and end what it leaves in its group."""
+        # The system shows the environment of its forks as that of this process: by it they could not be found.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(client.pid, signal.SIGKILL)
         _, status = os.waitpid(client.pid, 0)
         client.pid = None
         self.selector.unregister(client.ended)

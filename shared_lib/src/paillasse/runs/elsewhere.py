@@ -195,7 +195,10 @@ def variables_for(project: Path) -> dict[str, str]:
 def _witness(project: Path) -> Iterator[Path]:
     """A folder of this call in the project, which every worker must see; for Slurm also for keys and logs."""
     runs = project / FOLDER
-    runs.mkdir(exist_ok=True)
+    with contextlib.suppress(OSError):
+        runs.mkdir(exist_ok=True)
+    if not runs.is_dir() or not os.access(runs, os.W_OK):
+        raise RunError(f"Results cannot be written: {runs} is no folder that this user may write into.")
     for left in runs.glob(f"{WITNESS}*"):
         with contextlib.suppress(OSError, ValueError):
             if is_dead(json.loads((left / "owner.json").read_text(encoding="utf-8")), left):

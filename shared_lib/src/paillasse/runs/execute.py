@@ -136,7 +136,7 @@ def execute(job: Job) -> dict:
 
     Raises
     ------
-    OSError
+    OSError, NotebookError
         It could not be begun, and has left nothing; or how it ended could not be written.
     """
     job.started = time.monotonic()
@@ -145,7 +145,7 @@ def execute(job: Job) -> dict:
         try:
             heart.enter_context(beating(job.folder))
             job.state = _begin(job)
-        except OSError:
+        except Exception:
             shutil.rmtree(job.folder, ignore_errors=True)
             raise
         return _end(job, _run_papermill(job))
