@@ -25,12 +25,12 @@ class KeptPolicy(Strict):
 
 
 class KeptSafe(Strict):
-    """The file: as :class:`paillasse.disclosure.Safe`, its tables by column."""
+    """The file: as :class:`paillasse.disclosure.Safe`, its tables row by row, as a scan reads tables."""
 
     format: int
     of: Text
     title: str
-    tables: dict[str, dict[str, list[Value]]]
+    tables: dict[str, list[dict[str, Value]]]
     notes: list[str]
     policy: KeptPolicy
     decimals: dict[str, int]
@@ -41,8 +41,8 @@ class KeptSafe(Strict):
             raise mistake("a format that this version does not know")
         if "table" not in self.tables:
             raise mistake("there is no table of the name 'table'")
-        if any(len({len(values) for values in columns.values()}) > 1 for columns in self.tables.values()):
-            raise mistake("the columns of a table differ in length")
+        if any(row.keys() != rows[0].keys() for rows in self.tables.values() for row in rows):
+            raise mistake("the rows of a table differ in their columns")
         if self.policy.minimum_cell < 1 or self.policy.rounding < 1:
             raise mistake("a policy's numbers are at least 1")
         return self
@@ -66,7 +66,10 @@ def as_json(safe: Safe) -> str:
         "of": safe.of,
         "title": safe.title,
         "tables": {
-            str(name): {str(column): [_plain(value) for value in table[column]] for column in table}
+            str(name): [
+                {str(column): _plain(value) for column, value in zip(table, row)}
+                for row in zip(*(table[column] for column in table))
+            ]
             for name, table in safe.tables.items()
         },
         "notes": list(safe.notes),
@@ -101,8 +104,8 @@ def from_json(content: str | bytes, name: str) -> Safe:
         why = first["msg"] if first["type"] == "mistake" else f"not as written by record(){place and f' at {place!r}'}"
         raise DisclosureError(f"{name} is no safe form: {why}. Execute the run again.") from None
     tables = {
-        table: pd.DataFrame({column: _column(values) for column, values in columns.items()})
-        for table, columns in kept.tables.items()
+        name: pd.DataFrame({column: _column([row[column] for row in rows]) for column in (rows[0] if rows else ())})
+        for name, rows in kept.tables.items()
     }
     policy = Policy(kept.policy.minimum_cell, kept.policy.rounding)
     return Safe(kept.of, kept.title, tables, tuple(kept.notes), policy, kept.decimals)
