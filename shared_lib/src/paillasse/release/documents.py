@@ -16,7 +16,7 @@ LARGEST = 20_000_000  # bytes of a manifest
 
 Sha256 = Annotated[str, text_of("[0-9a-f]{64}", "a SHA-256")]
 # Below the bundle's folder, whatever the system: no drive, no way up, nothing hidden.
-Inside = Annotated[str, text_of(r"(?!.*(^|/)\.)[^\\:\x00-\x1f]+(/[^\\:\x00-\x1f]+)*", "a path inside the bundle")]
+Inside = Annotated[str, text_of(r"(?!\.)[^/\\:\x00-\x1f]+(/(?!\.)[^/\\:\x00-\x1f]+)*", "a path inside the bundle")]
 
 
 class File(Strict):
