@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from crate_validator import issues_of
 from run_project import Project
 from toy_catalog import ABOUT
 
@@ -187,6 +188,12 @@ def test_the_page_opens_without_a_network_and_shows_each_item_with_its_support(b
     assert page.count("none below 11, multiples of 5") == 2
     curves = pd.read_csv(bundle / "trial" / "curves.csv")
     assert page.count("<td>rounded</td>") >= len(curves)
+
+
+@pytest.mark.slow
+def test_the_crate_of_a_bundle_is_a_valid_process_run_crate(bundle, tmp_path):
+    (issues,) = issues_of([bundle], tmp_path)
+    assert [issue for issue in issues if issue.startswith("REQUIRED")] == []
 
 
 def test_a_release_is_recorded_beside_the_reads(enclave, bundle):

@@ -1,7 +1,6 @@
 """A bundle: made of unaltered safe forms or not at all, decided by another person, compared with those before."""
 
 import json
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -133,7 +132,7 @@ def test_patients_in_the_clothes_of_a_safe_form_are_found_by_the_scan_and_nothin
     rows = DATA[["age", "size", "nodes", "pgr", "er", "rfstime"]].assign(mark="rounded")
     bench.executed(curves=Safe("Missing", "All rounded", {"table": rows}, ("Rounded.",), DEFAULT))
     to = bench.folder / "out" / "first"
-    with pytest.raises(ReleaseError, match=r"(?s)The scan found .*km/curves\.csv: values that came one from each") as error:
+    with pytest.raises(ReleaseError, match=r"(?s)The scan found .*km/curves\.csv: values that came one") as error:
         bench.release()
     assert error.value.exit_code == 1
     assert beside(to) == []
@@ -275,12 +274,8 @@ def put_in(to: Path) -> None:
 
 
 def link(to: Path) -> None:
-    content = (to / "km" / "curves.csv").read_bytes()
-    (to / "elsewhere").mkdir()
-    os.replace(to / "km" / "curves.csv", to.parent / "curves.csv")
-    (to / "elsewhere").rmdir()
-    (to / "km" / "curves.csv").symlink_to(to.parent / "curves.csv")
-    assert (to / "km" / "curves.csv").read_bytes() == content
+    (to / "km" / "curves.csv").replace(to.parent / "curves.csv")
+    (to / "km" / "curves.csv").symlink_to(to.parent / "curves.csv")  # the same content, until it is another
 
 
 def other_requester(to: Path) -> None:

@@ -1,7 +1,7 @@
 """What a bundle says of itself: the page for the output checker and the provenance crate."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from paillasse.files import write_atomically
 from paillasse.release.documents import Item, Manifest, Origin, Request
 from paillasse.runs.pages import TEMPLATES as RUNS_TEMPLATES
 from paillasse.runs.provenance import CRATE, PROFILE, SHA256, add_entity
-from paillasse.tables import View
+from paillasse.tables import View, time_decimals
 
 if TYPE_CHECKING:
     from rocrate.rocrate import ROCrate
@@ -51,10 +51,7 @@ def write_page(
     from markupsafe import Markup
 
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True)
-    tables = {
-        item: [Markup(View(name, table, (), safe.decimals)._repr_html_()) for name, table in safe.tables.items()]
-        for item, safe in safe_forms.items()
-    }
+    tables = {item: [Markup(each) for each in _tables(safe)] for item, safe in safe_forms.items()}
     page = environment.get_template("bundle.html.j2").render(
         manifest=manifest,
         request=request,
@@ -68,6 +65,15 @@ def write_page(
         style=Markup((RUNS_TEMPLATES / "page.css").read_text(encoding="utf-8")),
     )
     write_atomically(path, page)
+
+
+def _tables(safe: Safe) -> Iterator[str]:
+    for name, table in safe.tables.items():
+        # The form's own decimals are of the table that it shows, which is not the first of several.
+        decimals = {} if name == "table" and len(safe.tables) > 1 else dict(safe.decimals)
+        if "time" in table:
+            decimals["time"] = time_decimals(table["time"])
+        yield View(name, table, (), decimals)._repr_html_()
 
 
 def _picture(item: Item) -> str | None:
