@@ -47,6 +47,7 @@ ALWAYS = [
     "data_catalog.yaml",
     "docs/disclosure.md",
     "docs/more-than-one-machine.md",
+    "docs/release.md",
     "docs/secure-data.md",
     "in_env.py",
     "requirements.in",

@@ -31,6 +31,7 @@ COPIED = [
     "data/README.md",
     "docs/disclosure.md",
     "docs/more-than-one-machine.md",
+    "docs/release.md",
     "docs/secure-data.md",
     "data/colon.csv",
     "data/export.R",

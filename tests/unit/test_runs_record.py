@@ -64,7 +64,7 @@ def test_a_name_that_is_no_file_name_is_refused(folder, name):
 
 
 def test_something_that_is_no_table_is_refused(folder):
-    with pytest.raises(InputError, match="must be a pandas DataFrame; this is a dict"):
+    with pytest.raises(InputError, match="must be a pandas DataFrame or a result of this library; this is a dict"):
         record("hr", {"rx": 0.6})
 
 

@@ -1,10 +1,13 @@
 """The command `paillasse`: thin, and quick to answer `--help`; each command imports what it needs when it runs."""
 
 import sys
+from pathlib import Path
 
 import click
 
 from paillasse import PaillasseError, __version__
+
+PATH = click.Path(path_type=Path)
 
 
 class Group(click.Group):
@@ -20,8 +23,8 @@ class Group(click.Group):
 
 EXIT_CODES = """\
 Exit codes: 0 all is well; 1 something is not ok; 2 the command was not understood; 3 the catalogue, 4 a data set,
-5 an analysis's input, 6 a notebook or 7 runs.yaml is not as it should be; 8 a secure read is refused; 9 a result has no
-safe form; 130 stopped from outside."""
+5 an analysis's input, 6 a notebook or 7 runs.yaml is not as it should be; 8 a secure read is refused; 9 a result
+has no form that may leave; 130 stopped from outside."""
 
 
 @click.group(cls=Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -91,8 +94,6 @@ def status():
 @click.option("--incomplete", is_flag=True, help="Leave out runs that have no result that stands.")
 def collect(name, artefact, to, incomplete):
     """Put the tables ARTEFACT of all runs of the entry NAME, a grid say, into one tidy table."""
-    from pathlib import Path
-
     from paillasse.runs.sweep import collect as collected
     from paillasse.runs.sweep import save
 
@@ -126,6 +127,32 @@ def scan(paths, as_json):
 
         show_report(report, Console(highlight=False, soft_wrap=True))
     sys.exit(0 if report.ok else 1)
+
+
+@main.command()
+@click.argument("names", metavar="[RUN]...", nargs=-1)
+@click.option("--to", type=PATH, metavar="DIR", help="Make the bundle in this folder, which must be new or empty.")
+@click.option("--use", metavar="TEXT", help="What the results are for, in a sentence of the request.")
+@click.option("--decide", "deciding", type=PATH, metavar="DIR", help="Decide on a bundle that another person has made.")
+@click.option("--decisions", type=PATH, metavar="FILE", help="The decisions, as YAML; default: each is asked for.")
+@click.option("--review", "reviewing", type=PATH, metavar="DIR", help="Compare a bundle with earlier ones beside it.")
+def release(names, to, use, deciding, decisions, reviewing):
+    """Make the bundle that may leave, decide on it, or compare it with earlier ones.
+
+    With --to, the newest results of the runs RUN (all, without a name) that `record` kept in safe form become tables,
+    pictures, a manifest, provenance and a page for the output checker. It is refused where a scan finds anything in it.
+    With --decide, the checker accepts or refuses each item with a reason; what was accepted is in DIR-accepted. Keep
+    the releases of a project in one folder, side by side: --review finds the earlier ones there.
+    """
+    from paillasse.release import command
+
+    command.one_of(names, to, deciding, reviewing, decisions, use)
+    if to is not None:
+        command.make(names, to, use)
+    elif deciding is not None:
+        command.decide(deciding, decisions)
+    else:
+        command.review(reviewing)
 
 
 @main.group()

@@ -52,6 +52,10 @@ class DisclosureError(PaillasseError):
     exit_code = 9
 
 
+class ReleaseError(PaillasseError):
+    """A bundle is not made, decided or reviewed as asked."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A sentence that helps with a mistyped name: the nearest known one, or all of them."""
     known = [str(each) for each in known]

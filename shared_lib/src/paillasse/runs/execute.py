@@ -26,7 +26,7 @@ from paillasse.catalog.entries import FILE_NAME as CATALOG
 from paillasse.catalog.reads import FILE_VARIABLE, noted
 from paillasse.errors import PaillasseError, RunError, did_you_mean
 from paillasse.kernels.warm import THREADS
-from paillasse.runs.artefacts import FOLDER_VARIABLE, HEADLINE
+from paillasse.runs.artefacts import FOLDER_VARIABLE, HEADLINE, safe_forms
 from paillasse.runs.declared import Run
 from paillasse.runs.engine import ENGINE
 from paillasse.runs.gate import verdict
@@ -183,6 +183,7 @@ def _end(job: Job, outcome: dict) -> dict:
         "headline": _headline(job.folder),
         "inputs": job.state["inputs"] | {"data_sets": noted(job.folder / READS)},
         "peak_memory_mb": round(job.peak_memory_mb) or None,
+        "safe_forms": safe_forms(job.folder),
     }
     catalog = job.project / CATALOG
     if scanned := verdict(job.folder, catalog, job.run.profile, ended["inputs"]["data_sets"]):

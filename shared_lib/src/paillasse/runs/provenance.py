@@ -24,6 +24,7 @@ from urllib.parse import quote
 import paillasse
 from paillasse.credentials import SECRET_VALUE
 from paillasse.files import write_atomically
+from paillasse.runs.artefacts import SUFFIX
 from paillasse.runs.inputs import LOCK
 from paillasse.runs.results import describe_error, now, read_state
 
@@ -117,10 +118,10 @@ def write_crate(folder: Path) -> None:
     source = _source(crate, run, came_from, files)
     data = [_data_set(crate, each) for each in run["inputs"].get("data_sets", [])]
     given = [_parameter(crate, name, value) for name, value in run["parameters"].items()]
-    results = [entity for name, entity in files.items() if name == "notebook.ipynb" or name.endswith(".csv")]
+    results = [entity for name, entity in files.items() if name.endswith((".ipynb", ".csv", SUFFIX))]
     agent = _agent(crate, came_from)
     ok = run["state"] == "ok"
-    action = _add(
+    action = add_entity(
         crate,
         f"#{folder.name}",
         "CreateAction",
@@ -140,7 +141,7 @@ def write_crate(folder: Path) -> None:
     root["description"] = f"The result of one run of the notebook {run['notebook']}, with state {run['state']}."
     root["datePublished"] = _moment(run.get("finished") or run["started"])
     root["license"] = _terms(crate)
-    root["conformsTo"] = _add(crate, PROFILE, "CreativeWork", name="Process Run Crate", version="0.5")
+    root["conformsTo"] = add_entity(crate, PROFILE, "CreativeWork", name="Process Run Crate", version="0.5")
     root["author"] = agent
     root["mentions"] = action
     write_atomically(folder / CRATE, json.dumps(crate.metadata.generate(), indent=1, ensure_ascii=False) + "\n")
@@ -201,7 +202,8 @@ def _without_password(address: str | None) -> str | None:
 # The parts of a crate
 
 
-def _add(crate: "ROCrate", identifier: str, kind: str, **properties):
+def add_entity(crate: "ROCrate", identifier: str, kind: str, **properties):
+    """Something that a crate speaks of and does not hold; properties that are unknown are left out."""
     from rocrate.model import ContextEntity
 
     known = {key: value for key, value in properties.items() if value not in (None, [])}
@@ -231,7 +233,7 @@ def _source(crate: "ROCrate", run: dict, came_from: dict, files: dict):
     """The notebook as it is in the project, with what it needs to run; the executed one is a result."""
     changed = ", ".join(came_from.get("changed", []))
     since = f"Changed since the commit that is its version: {changed}." if changed else "As committed."
-    project = _add(
+    project = add_entity(
         crate,
         "#project",
         "SoftwareSourceCode",
@@ -243,7 +245,7 @@ def _source(crate: "ROCrate", run: dict, came_from: dict, files: dict):
         hasPart=files.get(PATCH),
     )
     lock = came_from.get("lock_sha256")
-    python = _add(
+    python = add_entity(
         crate,
         "https://www.python.org/",
         "SoftwareApplication",
@@ -252,16 +254,17 @@ def _source(crate: "ROCrate", run: dict, came_from: dict, files: dict):
         url="https://www.python.org/",
         operatingSystem=came_from.get("platform"),
     )
-    packages = _add(
+    packages = add_entity(
         crate,
         "#packages",
         "SoftwareApplication",
         name="The packages of requirements.lock" if lock else "Packages without a lock file",
         version=f"sha256:{lock}" if lock else "unknown",
     )
-    library = _add(crate, "#paillasse", "SoftwareApplication", name="paillasse", version=came_from.get("paillasse"))
+    version = came_from.get("paillasse")
+    library = add_entity(crate, "#paillasse", "SoftwareApplication", name="paillasse", version=version)
     library["identifier"] = f"sha256:{run['inputs'].get('library')}"
-    return _add(
+    return add_entity(
         crate,
         f"#{quote(run['notebook'])}",
         "SoftwareSourceCode",
@@ -277,7 +280,7 @@ def _source(crate: "ROCrate", run: dict, came_from: dict, files: dict):
 
 
 def _data_set(crate: "ROCrate", read: dict):
-    return _add(
+    return add_entity(
         crate,
         f"#data-{quote(read['data_set'])}-{read['profile']}",
         "Dataset",
@@ -289,17 +292,17 @@ def _data_set(crate: "ROCrate", read: dict):
 
 def _parameter(crate: "ROCrate", name: str, value):
     plain = value if isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)
-    return _add(crate, f"#parameter-{quote(name)}", "PropertyValue", name=name, value=plain)
+    return add_entity(crate, f"#parameter-{quote(name)}", "PropertyValue", name=name, value=plain)
 
 
 def _agent(crate: "ROCrate", came_from: dict):
     name, login = came_from.get("user", "unknown"), came_from.get("login", "unknown")
-    return _add(crate, f"#user-{quote(login)}", "Person", name=name, alternateName=login)
+    return add_entity(crate, f"#user-{quote(login)}", "Person", name=name, alternateName=login)
 
 
 def _terms(crate: "ROCrate"):
     says = "No licence is given. A result leaves only after it has been checked for what it discloses."
-    return _add(crate, "#terms", "CreativeWork", name="Internal result", description=says)
+    return add_entity(crate, "#terms", "CreativeWork", name="Internal result", description=says)
 
 
 def _moment(time: str | None) -> str | None:

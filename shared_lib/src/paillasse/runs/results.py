@@ -195,6 +195,10 @@ def _is_provenance(value) -> bool:
     return all(_is_text_or_none(part) for name, part in value.items() if name != "changed")
 
 
+def _are_hashes(value) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
 FORMS = {
     "name": _is_text,
     "title": _is_text,
@@ -208,7 +212,9 @@ FORMS = {
     "finished": lambda value: value is None or _is_moment(value),
     "headline": _is_text_or_none,
     "error": _is_error,
+    "safe_forms": _are_hashes,
 }
+
 def is_disk_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 

@@ -82,6 +82,7 @@ CENSORED = {
     "ncensored",
     "c",
 }
+TOLD = {"nevent", "nlost"}  # in the safe form of a curve: sums, each told once it has grown by k, or 0
 STATISTICS = {
     "mean",
     "std",
@@ -305,6 +306,8 @@ def identifiers_in(column: Column, fewest: int = 3) -> int:
 def is_aggregated(table: Table, k: int) -> bool:
     """Whether each row stands for k patients at least, by its own counts."""
     named = {plain(name): column.numbers for name, column in table.columns.items() if column.numbers is not None}
+    if any(_is_told(named[name], k) for name in TOLD & named.keys()):
+        return True
     events = next((named[name] for name in named if name in EVENTS), None)
     censored = next((named[name] for name in named if name in CENSORED), None)
     if events is not None and ("nrisk" in named or "atrisk" in named) and table.rows > 12:
@@ -316,6 +319,14 @@ def is_aggregated(table: Table, k: int) -> bool:
             if len(values) and not np.any(values % 1) and np.all((values >= k) | (values == 0)):
                 return True
     return False
+
+
+def _is_told(numbers: np.ndarray, k: int) -> bool:
+    """Whether counts are those of a safe form: none but 0 below k, up to the rounding that all of them show."""
+    counts = finite(numbers[numbers != 0])
+    if not len(counts) or np.any(counts % 1):
+        return False
+    return bool(counts.min() >= k - (np.gcd.reduce(counts.astype(np.int64)) - 1))
 
 
 def _is_described(table: Table) -> bool:

@@ -18,10 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from paillasse.catalog.audit import file, server
-from paillasse.catalog.audit.model import AuditReport, AuditSink, ReadRecord, Unusable
+from paillasse.catalog.audit.model import AuditReport, AuditSink, ReadRecord, Unusable, os_user
 from paillasse.errors import AccessError, CatalogError
 
-__all__ = ["TABLE_SQL", "AuditReport", "AuditSink", "ReadRecord", "record", "recorded", "verify"]
+__all__ = ["TABLE_SQL", "AuditReport", "AuditSink", "ReadRecord", "os_user", "record", "recorded", "verify"]
 
 TABLE_SQL = Path(__file__).with_name("table.sql")  # what a steward runs once
 
@@ -61,8 +61,9 @@ def record(sink: AuditSink, read: ReadRecord, ask: str = "the data steward") -> 
         else:
             file.append(sink, read)
     except Unusable as error:
+        what = {"released": "release of results", "decided": "decision on results"}.get(read.outcome, "read")
         raise AccessError(
-            f"The read of {read.data_set} is refused, because its record cannot be written: {error}. Ask {ask}."
+            f"The {what} of {read.data_set} is refused, because its record cannot be written: {error}. Ask {ask}."
         ) from None
 
 

@@ -52,7 +52,7 @@ class AuditSink(Strict):
         return f"{self.table} at {self.dsn}" if self.driver == "postgres" else self.path
 
 
-def _os_user() -> str:
+def os_user() -> str:
     """Who runs the process, by the system's word; the environment's (USER, LOGNAME) can be anything."""
     try:
         import pwd
@@ -79,10 +79,13 @@ class ReadRecord:
     data_set, profile, source_version
         What was read: names of the catalogue, and the source's version or checksum where one is declared.
     columns, filter_columns
-        The columns read, and those that `where` used: names only. Of `exact`, the kind of the result: `KaplanMeier`.
+        The columns read, and those that `where` used: names only. Of `exact`, the kind of the result: `KaplanMeier`. Of
+        `released` and `decided`, the items asked for and accepted (`RUN/NAME`).
     outcome
         `read`: rows were handed over. `opened`: a lazy table was, whose rows are unknown. `failed`: the data were
         touched and nothing was handed over. `exact`: a result's exact numbers were shown by request, not its safe form.
+        `released`: results of the data were put into a bundle to be checked; `decided`: a checker decided on it. Then
+        `source_version` is the SHA-256 of the bundle's manifest.
     rows
         How many were handed over; None if unknown.
     id, started_at, who, host
@@ -97,11 +100,11 @@ class ReadRecord:
     source_version: str | None
     columns: list[str]
     filter_columns: list[str]
-    outcome: Literal["read", "opened", "failed", "exact"] = "opened"
+    outcome: Literal["read", "opened", "failed", "exact", "released", "decided"] = "opened"
     rows: int | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started_at: str = field(default_factory=_now)
-    who: str = field(default_factory=_os_user)
+    who: str = field(default_factory=os_user)
     host: str = field(default_factory=socket.gethostname)
 
 

@@ -40,7 +40,7 @@ CREATE TABLE audit.reads (
     source_version text,
     columns text[] NOT NULL,
     filter_columns text[] NOT NULL,       -- names; what they were compared with is not recorded
-    outcome text NOT NULL CHECK (outcome IN ('read', 'opened', 'failed', 'exact')),
+    outcome text NOT NULL CHECK (outcome IN ('read', 'opened', 'failed', 'exact', 'released', 'decided')),
     rows bigint
 );
 
