@@ -63,7 +63,7 @@ def busy_kernel(project: Project) -> int:
 
 
 def assert_nothing_is_left(project: Project, slurm: SlurmNode) -> None:
-    wait_until(lambda: not slurm.jobs(), 30)
+    wait_until(lambda: not slurm.jobs(), 60)
     assert not list(project.folder.glob("runs/.elsewhere*"))
     assert sorted(path.name for path in project.folder.iterdir()) == ["notebooks", "runs", "runs.yaml"]
 
