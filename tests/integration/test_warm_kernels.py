@@ -371,6 +371,13 @@ def test_a_kernel_ends_with_what_it_has_started(warm):
     wait_until(lambda: not alive(child))
 
 
+def test_a_kernel_that_is_told_to_end_ends_well(warm):
+    with kernel() as (manager, client):
+        printed(client, "import subprocess; subprocess.run(['true'])")
+        client.shutdown()
+        assert manager.provisioner.process.wait(20) == 0
+
+
 def test_a_killed_kernel_takes_along_what_it_has_forked(warm):
     fork = "import os, time\npid = os.fork()\nif not pid: time.sleep(60)\nprint(pid)"
     with kernel() as (manager, client):

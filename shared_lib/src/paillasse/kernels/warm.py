@@ -252,6 +252,8 @@ class WarmProcess:
         if os.getppid() != warm:
             os._exit(1)
         self.selector.close()
+        for each in [self.listener, *(client.connection for client in self.clients)]:
+            each.detach()  # else the object's end, for the listener that of `main`, closes what has its number by then
         for number, stream in enumerate(client.streams):
             os.dup2(stream, number)
         os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
