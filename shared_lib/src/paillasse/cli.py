@@ -19,6 +19,9 @@ class Group(click.Group):
         except PaillasseError as error:
             click.echo(str(error), err=True)
             context.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            context.exit(130)
 
 
 EXIT_CODES = """\

@@ -4,10 +4,14 @@ A port is found free first and taken later, so that two kernels started together
 the machine can connect to it. A socket in a folder that only its user can enter has neither fault.
 """
 
+import contextlib
 import shutil
 import tempfile
+import time
 from pathlib import Path
+from queue import Empty
 
+from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager, KernelManager
 
 from paillasse.kernels.started import private_folder
@@ -28,8 +32,40 @@ class _PrivateSockets:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
+class PromptClient(AsyncKernelClient):
+    """Knows that a kernel is ready by its own word, where jupyter_client listens for a fifth of a second of silence."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        deadline = time.monotonic() + (timeout or float("inf"))
+        while time.monotonic() < deadline:
+            asked = self.kernel_info()
+            with contextlib.suppress(Empty):
+                answer = await self.get_shell_msg(timeout=1)
+                if answer["msg_type"] == "kernel_info_reply" and await self._is_told_idle(asked):
+                    self._handle_kernel_info_reply(answer)
+                    return
+            if not await self.is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+        raise RuntimeError(f"Kernel didn't respond in {timeout} seconds")
+
+    async def _is_told_idle(self, asked: str) -> bool:
+        """Whether the kernel says, where outputs come, that it is done with this: then outputs do come, and all of
+        before have come. Where that way was not open yet, it was not heard, and is asked again."""
+        while True:
+            message = await self.get_iopub_msg(timeout=0.03)
+            if message["parent_header"].get("msg_id") == asked and message["content"].get("execution_state") == "idle":
+                return True
+
+
 class PrivateKernelManager(_PrivateSockets, AsyncKernelManager):
     """For nbclient and papermill."""
+
+    client_class = "paillasse.kernels.channels.PromptClient"
+    client_factory = PromptClient
+
+    async def _async_wait(self, pollinterval: float = 0.1) -> None:
+        """Wait for the kernel's end, without losing a tenth of a second for each."""
+        await super()._async_wait(pollinterval / 10)
 
 
 class BlockingPrivateKernelManager(_PrivateSockets, KernelManager):

@@ -17,6 +17,7 @@ What may happen here was learnt by experiment:
 - It waits for nobody: what a client sends is awaited for a second.
 """
 
+import atexit
 import builtins
 import contextlib
 import ctypes
@@ -29,6 +30,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -334,6 +336,13 @@ def main() -> None:
     if request is None:
         os._exit(0)
     run_kernel(request)
+    # What Python does at an end, but for taking all modules apart, which costs a forked kernel a copy of each page.
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -38,11 +38,13 @@ class Options:
     plan: bool
     yes: bool
 
-    def again(self, names: list[str]) -> list[str]:
+    def again(self, names: list[str]) -> str:
         """The command that executes these runs in the same way."""
         given = [("--profile", self.profile), ("--on", self.on)]
         options = [part for name, value in given if value for part in (name, value)]
-        return ["paillasse", "run", *(names if len(names) <= MOST_NAMES else self.names), *options]
+        # Without names all that is not done is meant, but with --fresh what is done, too.
+        few = names if len(names) <= MOST_NAMES or self.fresh else self.names
+        return shlex.join(["paillasse", "run", *few, *options, *(["--fresh"] if self.fresh else [])])
 
 
 def run(options: Options) -> int:
@@ -97,13 +99,17 @@ def _ask_whether_so_many(count: int) -> None:
 
 
 def _execute(project: Path, chosen: list[Run], declared: list[str], options: Options, asked: datetime) -> int:
-    with without_iri_grammar():  # papermill: only once there is something to run
-        from paillasse.kernels.started import remove_private_folder
-        from paillasse.runs.execute import check_kernels
-        from paillasse.runs.together import execute_all
+    from paillasse.kernels.started import remove_private_folder, warm_kernels
 
-    check_kernels(chosen)
-    outcome = execute_all(project, chosen, declared, options.jobs, options.on, asked)
+    # One run alone would wait for the warm process as long as for its own imports.
+    is_worth_it = len(chosen) > 1 and options.on is None
+    with warm_kernels({run.notebook for run in chosen}) if is_worth_it else contextlib.nullcontext():
+        with without_iri_grammar():  # papermill, while the warm process imports the rest
+            from paillasse.runs.execute import check_kernels
+            from paillasse.runs.together import execute_all
+
+        check_kernels(chosen)
+        outcome = execute_all(project, chosen, declared, options.jobs, options.on, asked)
     _tell(outcome, options)
     if outcome.undone:
         for stream in (sys.stdout, sys.stderr):
@@ -122,8 +128,7 @@ def _tell(outcome: "Outcome", options: Options) -> None:
     states = counted(state["state"] for state in outcome.states)
     click.echo(f"{states} · open {os.path.relpath(outcome.index)}" if outcome.index else states)
     if outcome.failed:
-        click.echo(f"Run again what failed: {shlex.join(options.again(outcome.failed))}")
+        click.echo(f"Run again what failed: {replace(options, fresh=False).again(outcome.failed)}")
     if outcome.undone:
-        command = shlex.join([*options.again(outcome.undone), *(["--fresh"] if options.fresh else [])])
         what = "1 run is" if len(outcome.undone) == 1 else f"{len(outcome.undone)} runs are"
-        click.echo(f"Stopped before the end: {what} not done. Go on with: {command}", err=True)
+        click.echo(f"Stopped before the end: {what} not done. Go on with: {options.again(outcome.undone)}", err=True)

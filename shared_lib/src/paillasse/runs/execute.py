@@ -111,7 +111,8 @@ class Job:
 
     def environment(self) -> dict[str, str]:
         """The environment of the kernel: where artefacts go, the profile, and its share of the cores."""
-        environment = os.environ | self.variables | dict.fromkeys(THREADS, str(self.threads))
+        environment = os.environ | self.variables
+        environment |= {name: _fewer(environment.get(name), self.threads) for name in THREADS}
         environment |= {FOLDER_VARIABLE: str(self.folder), FILE_VARIABLE: str(self.folder / READS)}
         if self.run.profile:
             environment["PAILLASSE_PROFILE"] = self.run.profile
@@ -121,6 +122,11 @@ class Job:
         if self.run.timeout is None or self.started is None:
             return False
         return time.monotonic() > self.started + self.run.timeout
+
+
+def _fewer(asked: str | None, share: int) -> str:
+    """The threads that a user has asked for, but no more than a run's share of the cores."""
+    return str(min(int(asked), share)) if asked and asked.isdecimal() and int(asked) else str(share)
 
 
 def _give_up(reply: asyncio.Task) -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from paillasse.kernels.started import warm_kernels
 from paillasse.runs import locks
 from paillasse.runs.declared import Run
 from paillasse.runs.estimates import Estimates
@@ -32,7 +31,7 @@ from paillasse.runs.repair import repair_held
 from paillasse.runs.results import in_words, latest, now, read_state
 
 TICK = 0.1  # seconds between two looks at the clock
-WEIGHING = 0.5  # seconds, at least, between two looks at the memory of kernels, which cost one at all processes
+WEIGHING = 1.0  # seconds, at least, between two looks at the memory of kernels, which cost one at all processes
 
 
 @dataclass(frozen=True)
@@ -252,9 +251,7 @@ class _Call:
 def _place(on: str | None, project: Path, runs: list[Run], jobs: int | None):
     """What executes a run, and for how many at a time there is room."""
     if on is None:
-        # One run alone would wait for the warm process as long as for its own imports.
-        with warm_kernels({run.notebook for run in runs}) if len(runs) > 1 else contextlib.nullcontext():
-            yield execute_and_show, min(jobs or cores(), len(runs)) or 1
+        yield execute_and_show, min(jobs or cores(), len(runs)) or 1
     else:
         from paillasse.runs.elsewhere import workers
 
