@@ -232,6 +232,21 @@ def test_a_stricter_policy_of_the_steward_since_then_refuses_what_was_made_befor
     assert not (enclave.folder / "laxer").exists()
 
 
+def test_data_that_the_catalogue_frees_after_the_run_are_not_released(enclave):
+    catalogue = enclave.project.folder / "data_catalog.yaml"
+    kept = catalogue.read_text()
+    freed = yaml.safe_load(kept)
+    freed["datasets"]["trial"] |= {"sensitivity": "public", "sources": {"public": {"driver": "csv", "path": "trial.csv"}}}
+    catalogue.write_text(yaml.safe_dump(freed))
+    try:
+        done = enclave.paillasse("release", "trial", "--to", str(enclave.folder / "freed"))
+    finally:
+        catalogue.write_text(kept)
+    assert done.returncode == 1
+    assert "read trial under access control" in done.stderr
+    assert not (enclave.folder / "freed").exists()
+
+
 def test_a_run_that_has_recorded_nothing_has_nothing_to_release(enclave):
     done = enclave.paillasse("release", "other", "--to", str(enclave.folder / "nothing"))
     assert done.returncode == 1

@@ -164,6 +164,13 @@ def test_a_table_s_name_cannot_lead_out_of_the_bundle(bench):
         bench.release()
 
 
+def test_a_curve_without_the_columns_of_one_has_no_picture(bench):
+    table = pd.DataFrame({"group": ["A", "B"], "n": [100, 110], "mark": "rounded"})
+    bench.executed(curves=Safe("KaplanMeier", "Two arms", {"table": table}, ("Rounded.",), DEFAULT))
+    (item,) = read_bundle(bench.release()).items
+    assert [file.path for file in item.files] == ["km/curves.safe.json", "km/curves.csv"]
+
+
 # Where it goes
 
 

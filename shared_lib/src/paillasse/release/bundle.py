@@ -123,7 +123,13 @@ def _permissions(catalog: Catalog | None, gathered: Gathered) -> dict[str, Permi
     names = {read.data_set for run in gathered.origins for read in run.data_sets if read.restricted}
     if names and catalog is None:
         raise ReleaseError(f"The runs have read secure data, and no {CATALOG} is here that says what holds for them.")
-    return {name: catalog[name].permission() for name in sorted(names)}
+    permissions = {name: catalog[name].permission() for name in sorted(names)}
+    if freed := [name for name, permission in permissions.items() if permission is None]:
+        raise ReleaseError(
+            f"The runs have read {', '.join(freed)} under access control, and {CATALOG} does not say any more that it "
+            "is. Execute the runs again."
+        )
+    return permissions
 
 
 def _restricted(manifest: Manifest, run: str) -> set[str]:

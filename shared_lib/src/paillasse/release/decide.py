@@ -1,7 +1,6 @@
 """The checker's decision on a bundle: another person than the requester, item by item, with reasons, recorded."""
 
 import datetime
-import shutil
 from pathlib import Path
 
 from paillasse.catalog.access import read_steward_file, steward_file
@@ -133,7 +132,7 @@ def _write_accepted(folder: Path, leaving: Path, manifest: Manifest, accepted: l
     runs = [run for run in manifest.runs if any(item.run == run.run for item in items)]
     for file in (file for item in items for file in item.files):
         (leaving / file.path).parent.mkdir(exist_ok=True)
-        shutil.copyfile(folder / file.path, leaving / file.path)
+        write_atomically(leaving / file.path, (folder / file.path).read_bytes())
     kept = manifest.model_copy(update={"accepted": now, "items": items, "runs": runs, "files": []})
     write_crate(leaving, kept)
     write_page(leaving / OVERVIEW, kept, safe_forms_of(leaving, kept))
