@@ -195,6 +195,19 @@ def test_what_a_killed_release_left_is_cleared_by_the_next(bench):
     assert not (to / "curves.csv").exists()
 
 
+def test_a_place_that_cannot_be_written_is_told(bench):
+    bench.executed()
+    (bench.folder / "out").write_text("a file")
+    with pytest.raises(ReleaseError, match="first cannot be made: "):
+        bench.release()
+
+
+def test_the_project_s_own_folder_is_no_place_for_a_bundle(bench):
+    bench.executed()
+    with pytest.raises(ReleaseError, match="is there already"):
+        release(bench.folder, ["km"], Path())
+
+
 def test_a_notebook_outside_the_project_is_named_without_its_folder(bench):
     folder = bench.executed()
     bench.ended(folder, notebook="/home/marie/secret-place/km.ipynb")

@@ -1,6 +1,7 @@
 """The checker's decision on a bundle: another person than the requester, item by item, with reasons, recorded."""
 
 import datetime
+import os
 from pathlib import Path
 
 from paillasse.catalog.access import read_steward_file, steward_file
@@ -52,6 +53,8 @@ def open_for_decision(folder: Path, who: str | None = None) -> Manifest:
     requester, who = read(folder, REQUEST, Request).requester, who or os_user()
     if requester == who:
         raise ReleaseError(f"{who} has asked for this release, so another person decides on it.")
+    if not all(os.access(place, os.W_OK) for place in (folder, folder.resolve().parent)):
+        raise ReleaseError(f"You may not write into {folder} and beside it, where decisions and what leaves will be.")
     return manifest
 
 

@@ -114,7 +114,7 @@ def _forest(axes: "Axes", safe: Safe) -> None:
     axes.axvline(1, color="#888", linewidth=0.8)
     for row in place[~shown]:
         axes.annotate(
-            _cut(table[MARK].iloc[row]), (0.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=8,
+            _cut(table[MARK].iloc[row], 80), (0.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=8,
             color="#666",
         )  # fmt: skip
     if "term" in table:
