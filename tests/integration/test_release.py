@@ -26,7 +26,7 @@ from paillasse.release.documents import Decision
 
 ROOT = Path(__file__).parents[2]
 FIELDS = [
-    {"name": "pid", "type": "string", "role": "identifier"},
+    {"name": "id", "type": "string", "role": "identifier"},
     {"name": "age", "type": "integer"},
     {"name": "hormon", "type": "integer"},
     {"name": "rfstime", "type": "integer"},
@@ -54,7 +54,8 @@ class Enclave:
     def __init__(self, folder: Path):
         self.folder, self.project = folder, Project(folder / "project")
         self.data = pd.read_csv(ROOT / "data" / "gbsg.csv")[["pid", "age", "hormon", "rfstime", "status"]]
-        self.data["pid"] = [f"L3H6H{number:06}" for number in self.data["pid"]]
+        self.data = self.data.rename(columns={"pid": "id"})  # as the entities of a crate are called too
+        self.data["id"] = [f"L3H6H{number:06}" for number in self.data["id"]]
         (folder / "store").mkdir()
         self.write_data(self.data)
         about = ABOUT | {"sensitivity": "pseudonymised", "title": "A trial"}
@@ -132,7 +133,7 @@ def test_no_exact_number_and_nobody_s_pseudonym_is_in_a_bundle(enclave, bundle):
     kept = enclave.project.result("trial")
     exact = {number for name in ("curves", "model") for number in numbers_in((kept / f"{name}.csv").read_text())}
     assert len(exact) > 1000  # the same look at what the run keeps for itself finds them
-    pseudonyms = set(enclave.data["pid"])
+    pseudonyms = set(enclave.data["id"])
     for name, content in files(bundle).items():
         if not name.endswith(".png"):
             assert not exact & numbers_in(content.decode()), name
@@ -230,6 +231,22 @@ def test_a_stricter_policy_of_the_steward_since_then_refuses_what_was_made_befor
     assert done.returncode == 9
     assert "its data need 20 and 10" in done.stderr
     assert not (enclave.folder / "laxer").exists()
+
+
+def test_data_that_the_catalogue_frees_after_the_run_are_not_released(enclave):
+    catalogue = enclave.project.folder / "data_catalog.yaml"
+    kept = catalogue.read_text()
+    freed = yaml.safe_load(kept)
+    sources = {"public": {"driver": "csv", "path": "trial.csv"}}
+    freed["datasets"]["trial"] |= {"sensitivity": "public", "sources": sources}
+    catalogue.write_text(yaml.safe_dump(freed))
+    try:
+        done = enclave.paillasse("release", "trial", "--to", str(enclave.folder / "freed"))
+    finally:
+        catalogue.write_text(kept)
+    assert done.returncode == 1
+    assert "read trial under access control" in done.stderr
+    assert not (enclave.folder / "freed").exists()
 
 
 def test_a_run_that_has_recorded_nothing_has_nothing_to_release(enclave):

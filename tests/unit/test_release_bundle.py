@@ -164,6 +164,13 @@ def test_a_table_s_name_cannot_lead_out_of_the_bundle(bench):
         bench.release()
 
 
+def test_a_curve_without_the_columns_of_one_has_no_picture(bench):
+    table = pd.DataFrame({"group": ["A", "B"], "n": [100, 110], "mark": "rounded"})
+    bench.executed(curves=Safe("KaplanMeier", "Two arms", {"table": table}, ("Rounded.",), DEFAULT))
+    (item,) = read_bundle(bench.release()).items
+    assert [file.path for file in item.files] == ["km/curves.safe.json", "km/curves.csv"]
+
+
 # Where it goes
 
 
@@ -186,6 +193,19 @@ def test_what_a_killed_release_left_is_cleared_by_the_next(bench):
     to = bench.release()
     assert beside(to) == ["first"]
     assert not (to / "curves.csv").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told(bench):
+    bench.executed()
+    (bench.folder / "out").write_text("a file")
+    with pytest.raises(ReleaseError, match="first cannot be made: "):
+        bench.release()
+
+
+def test_the_project_s_own_folder_is_no_place_for_a_bundle(bench):
+    bench.executed()
+    with pytest.raises(ReleaseError, match="is there already"):
+        release(bench.folder, ["km"], Path())
 
 
 def test_a_notebook_outside_the_project_is_named_without_its_folder(bench):

@@ -15,6 +15,10 @@ from paillasse.release.pictures import picture
 from paillasse.release.support import counts_of, need_counts_of_the_policy, smallest_count
 from paillasse.runs import record
 from paillasse.runs.artefacts import safe_forms
+from paillasse.scan.allow import Allowed
+from paillasse.scan.fingerprints import Fingerprints
+from paillasse.scan.known import Known
+from paillasse.scan.scanner import scan
 
 DRAWN = {"KaplanMeier", "CumulativeIncidence", "CoxModel", "FineGrayModel", "SubgroupEffects", "Flow"}
 SECRET = 7310948
@@ -197,3 +201,32 @@ def test_outside_a_run_nothing_is_disclosed(tmp_path, monkeypatch, results):
 def test_something_that_is_neither_table_nor_result_is_refused(folder):
     with pytest.raises(InputError, match="a pandas DataFrame or a result of this library; this is a list"):
         record("hr", [1])
+
+
+# The scan
+
+
+@pytest.mark.parametrize("name", ["KaplanMeier", "CumulativeIncidence"])
+@pytest.mark.parametrize("policy", [DEFAULT, Policy(11, 10), Policy(20, 5), Policy(11, 1)], ids=str)
+def test_the_scan_passes_a_safe_curve(results, tmp_path, name, policy):
+    safe = results[name].disclose(policy)
+    (tmp_path / "curves.safe.json").write_text(as_json(safe))
+    for table, values in safe.tables.items():
+        values.to_csv(tmp_path / f"{table}.csv", index=False)
+    assert len(safe.table) >= 20  # so many values could be a cohort
+    assert scan([tmp_path], known=Known(), pseudonyms=Fingerprints(), allowed=Allowed()).ok
+
+
+@pytest.mark.parametrize("multiple", [1, 2, 3])
+def test_the_scan_finds_an_exact_curve_in_a_safe_one_s_words(results, tmp_path, multiple):
+    exact = results["KaplanMeier"].table.rename(columns={"n_censor": "n_lost"}).assign(mark="rounded")
+    exact[["n_event", "n_lost"]] *= multiple  # what all counts have in common is no rounding by itself
+    exact.to_csv(tmp_path / "curves.csv", index=False)
+    assert not scan([tmp_path], known=Known(), pseudonyms=Fingerprints(), allowed=Allowed()).ok
+
+
+def test_the_scan_passes_each_safe_form_beside_the_others(results, tmp_path):
+    for name, result in results.items():
+        (tmp_path / f"{name}.safe.json").write_text(as_json(result.disclose()))
+    report = scan([tmp_path], known=Known(), pseudonyms=Fingerprints(), allowed=Allowed())
+    assert [finding.file for finding in report.leaks] == []

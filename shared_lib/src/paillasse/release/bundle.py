@@ -25,6 +25,7 @@ from paillasse.release.review import compared_with_earlier
 from paillasse.release.support import need_counts_of_the_policy, smallest_count
 from paillasse.runs.artefacts import SUFFIX
 from paillasse.runs.provenance import CRATE
+from paillasse.runs.results import in_words
 
 
 def release(project: Path, runs: list[str], to: Path, use: str | None = None) -> tuple[Manifest, Gathered]:
@@ -55,6 +56,7 @@ def release(project: Path, runs: list[str], to: Path, use: str | None = None) ->
     AccessError
         The data may not be used any more, or the release cannot be recorded.
     """
+    to = to.resolve()
     need_room(to)
     gathered = gather(project, runs)
     catalog = open_catalog(project / CATALOG, profile="secure") if (project / CATALOG).is_file() else None
@@ -89,15 +91,16 @@ def need_room(to: Path) -> None:
 @contextmanager
 def in_one_step(to: Path) -> Iterator[Path]:
     """A folder beside `to` that takes its place once all is written; after an error neither is there."""
-    to.parent.mkdir(parents=True, exist_ok=True)
     folder = to.with_name(f".{to.name}.part")
-    shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
-    folder.mkdir()
     try:
+        shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
+        folder.mkdir(parents=True)
         yield folder
         if to.is_dir():
             to.rmdir()
         folder.rename(to)
+    except OSError as error:
+        raise ReleaseError(f"{to} cannot be made: {in_words(error)}.") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -123,7 +126,13 @@ def _permissions(catalog: Catalog | None, gathered: Gathered) -> dict[str, Permi
     names = {read.data_set for run in gathered.origins for read in run.data_sets if read.restricted}
     if names and catalog is None:
         raise ReleaseError(f"The runs have read secure data, and no {CATALOG} is here that says what holds for them.")
-    return {name: catalog[name].permission() for name in sorted(names)}
+    permissions = {name: catalog[name].permission() for name in sorted(names)}
+    if freed := [name for name, permission in permissions.items() if permission is None]:
+        raise ReleaseError(
+            f"The runs have read {', '.join(freed)} under access control, and {CATALOG} does not say any more that it "
+            "is. Execute the runs again."
+        )
+    return permissions
 
 
 def _restricted(manifest: Manifest, run: str) -> set[str]:

@@ -1,7 +1,7 @@
 """The checker's decision on a bundle: another person than the requester, item by item, with reasons, recorded."""
 
 import datetime
-import shutil
+import os
 from pathlib import Path
 
 from paillasse.catalog.access import read_steward_file, steward_file
@@ -53,6 +53,8 @@ def open_for_decision(folder: Path, who: str | None = None) -> Manifest:
     requester, who = read(folder, REQUEST, Request).requester, who or os_user()
     if requester == who:
         raise ReleaseError(f"{who} has asked for this release, so another person decides on it.")
+    if not all(os.access(place, os.W_OK) for place in (folder, folder.resolve().parent)):
+        raise ReleaseError(f"You may not write into {folder} and beside it, where decisions and what leaves will be.")
     return manifest
 
 
@@ -133,7 +135,7 @@ def _write_accepted(folder: Path, leaving: Path, manifest: Manifest, accepted: l
     runs = [run for run in manifest.runs if any(item.run == run.run for item in items)]
     for file in (file for item in items for file in item.files):
         (leaving / file.path).parent.mkdir(exist_ok=True)
-        shutil.copyfile(folder / file.path, leaving / file.path)
+        write_atomically(leaving / file.path, (folder / file.path).read_bytes())
     kept = manifest.model_copy(update={"accepted": now, "items": items, "runs": runs, "files": []})
     write_crate(leaving, kept)
     write_page(leaving / OVERVIEW, kept, safe_forms_of(leaving, kept))

@@ -37,8 +37,8 @@ def picture(safe: Safe) -> bytes | None:
     >>> picture(Safe("CoxModel", "Cox model", {"table": table}, ("Rounded.",), Policy(11, 5)))[1:4]
     b'PNG'
     """
-    draw = DRAWN.get(safe.of)
-    if draw is None or (len(safe.table) > MOST_ROWS and draw in (_forest, _flow)):
+    draw, columns = DRAWN.get(safe.of, (None, set()))
+    if draw is None or not columns <= set(safe.table) or (len(safe.table) > MOST_ROWS and draw in (_forest, _flow)):
         return None
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -114,7 +114,7 @@ def _forest(axes: "Axes", safe: Safe) -> None:
     axes.axvline(1, color="#888", linewidth=0.8)
     for row in place[~shown]:
         axes.annotate(
-            _cut(table[MARK].iloc[row]), (0.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=8,
+            _cut(table[MARK].iloc[row], 80), (0.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=8,
             color="#666",
         )  # fmt: skip
     if "term" in table:
@@ -145,11 +145,13 @@ def _cut(text, most: int = 40) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+RATIO = {"hazard_ratio", "lower", "upper", MARK}
+# The class of a result → how its safe form is drawn, of which columns of its table.
 DRAWN = {
-    "KaplanMeier": _survival,
-    "CumulativeIncidence": _incidence,
-    "CoxModel": _forest,
-    "FineGrayModel": _forest,
-    "SubgroupEffects": _forest,
-    "Flow": _flow,
+    "KaplanMeier": (_survival, {"group", "time", "survival", "lower", "upper"}),
+    "CumulativeIncidence": (_incidence, {"group", "cause", "time", "incidence", "lower", "upper"}),
+    "CoxModel": (_forest, {"term"} | RATIO),
+    "FineGrayModel": (_forest, {"term"} | RATIO),
+    "SubgroupEffects": (_forest, {"subgroup", "level"} | RATIO),
+    "Flow": (_flow, {"step", "excluded", "left"}),
 }

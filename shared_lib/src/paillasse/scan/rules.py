@@ -161,7 +161,8 @@ def verdicts(table: Table, known: Known) -> Iterator[Verdict]:
 def patients_in_rows(table: Table, known: Known) -> int:
     """How many rows are one patient each, as names and values say; 0 if they are something else."""
     rows = max(table.rows, table.total)
-    named = {plain(name): column for name, column in table.columns.items()}
+    # `@id` and `@type` are JSON-LD's own words, as in a provenance crate, and no columns of a data set.
+    named = {plain(name): column for name, column in table.columns.items() if not name.startswith("@")}
     identifying = [
         column
         for name, column in named.items()
