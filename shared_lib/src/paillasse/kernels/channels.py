@@ -11,8 +11,11 @@ import time
 from pathlib import Path
 from queue import Empty
 
+import zmq
+import zmq.asyncio
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager, KernelManager
+from traitlets import default
 
 from paillasse.kernels.started import private_folder
 
@@ -62,6 +65,12 @@ class PrivateKernelManager(_PrivateSockets, AsyncKernelManager):
 
     client_class = "paillasse.kernels.channels.PromptClient"
     client_factory = PromptClient
+
+    @default("context")
+    def _context_default(self) -> zmq.asyncio.Context:
+        context = super()._context_default()
+        context.setsockopt(zmq.RECONNECT_IVL, 10)  # ms: sockets of a kernel that is just starting are tried again soon
+        return context
 
     async def _async_wait(self, pollinterval: float = 0.1) -> None:
         """Wait for the kernel's end, without losing a tenth of a second for each."""

@@ -322,6 +322,12 @@ def run_kernel(request: dict) -> None:
     sys.orig_argv = command
     sys.argv = [importlib.util.find_spec(LAUNCHER).origin, *command[command.index(LAUNCHER) + 1 :]]
     kernelapp.launch_new_instance()
+    # The thread that was told to shut down may still be flushing outputs, for which it needs another thread that ends
+    # when ipykernel closes: then it would wait ten seconds.
+    control, idle = kernelapp.IPKernelApp.instance().control_thread, threading.Event()
+    if control.is_alive():
+        control.io_loop.add_callback(idle.set)
+        idle.wait(PATIENCE)
 
 
 def main() -> None:

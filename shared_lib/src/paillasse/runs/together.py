@@ -94,17 +94,18 @@ def execute_all(
         _asked_to_stop() as stop,
         _place(on, project, runs, jobs) as (execute_one, jobs),
         ThreadPoolExecutor(jobs) as pool,
+        ThreadPoolExecutor(1) as pages,
         Display(len(runs), [run.name for run in runs]) as display,
     ):
         call = _Call(project, runs, jobs, execute_one, on is None, asked or now(), display)
         try:
-            while call.waiting or call.running:
+            while call.waiting or call.running or call.showing:
                 if stop.is_set():
                     call.stop()
                 else:
                     call.start_what_fits(pool)
                 call.wait_a_tick(stop)
-                call.collect()
+                call.collect(pages)
                 call.show()
         finally:  # should this loop itself fail, no kernel goes on without it
             for job in call.executing:
@@ -140,6 +141,7 @@ class _Call:
         self.names = [run.name for run in runs]
         self.estimates = Estimates(project, runs)
         self.running: dict[Future, tuple[Job, FileLock]] = {}
+        self.showing: dict[Future, tuple[Job, FileLock]] = {}  # executed; their pages are being written
         self.ended: list[Job] = []
         self.failed: list[str] = []
         self.undone: list[str] = []
@@ -196,8 +198,8 @@ class _Call:
         return True
 
     def wait_a_tick(self, stop: threading.Event) -> None:
-        if self.running:
-            wait(self.running, timeout=TICK, return_when=FIRST_COMPLETED)
+        if self.running or self.showing:
+            wait([*self.running, *self.showing], timeout=TICK, return_when=FIRST_COMPLETED)
         elif self.waiting:
             stop.wait(TICK)
         for job in self.executing:
@@ -209,10 +211,18 @@ class _Call:
                 kernels[pid].weigh(processes)
             self.weigh_again = now + max(WEIGHING, 50 * (time.monotonic() - now))
 
-    def collect(self) -> None:
-        """Take out the runs that have ended."""
+    def collect(self, pages: ThreadPoolExecutor) -> None:
+        """Take out the runs that have ended. Their pages are written while the next ones are executed."""
         for future in [future for future in self.running if future.done()]:
             job, lock = self.running.pop(future)
+            # Stopping must be quick; the next call makes the page.
+            if self.is_here and not future.exception() and job.state["state"] != "cancelled":
+                self.showing[pages.submit(show, job.folder)] = job, lock
+            else:
+                lock.release()
+                self.end(job, future.exception())
+        for future in [future for future in self.showing if future.done()]:
+            job, lock = self.showing.pop(future)
             lock.release()
             self.end(job, future.exception())
 
@@ -251,19 +261,12 @@ class _Call:
 def _place(on: str | None, project: Path, runs: list[Run], jobs: int | None):
     """What executes a run, and for how many at a time there is room."""
     if on is None:
-        yield execute_and_show, min(jobs or cores(), len(runs)) or 1
+        yield execute, min(jobs or cores(), len(runs)) or 1
     else:
         from paillasse.runs.elsewhere import workers
 
         with workers(on, project, runs, jobs) as there:
             yield there.execute, there.slots
-
-
-def execute_and_show(job: Job) -> None:
-    """Execute a run in this process, and make what people read of it."""
-    execute(job)
-    if job.state["state"] != "cancelled":  # stopping must be quick; the next call makes the page
-        show(job.folder)
 
 
 def show(folder: Path) -> None:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from paillasse.errors import RunError
 from paillasse.runs import inputs
-from paillasse.runs.execute import Job
-from paillasse.runs.together import cores, execute_and_show
+from paillasse.runs.execute import Job, execute
+from paillasse.runs.together import cores, show
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -97,7 +97,9 @@ def execute_there(order: Order) -> dict:
     watcher = threading.Thread(target=_end_in_time, args=(hosted, get_worker(), done), daemon=True)
     watcher.start()
     try:
-        execute_and_show(job)
+        execute(job)
+        if job.state["state"] != "cancelled":
+            show(job.folder)
     finally:
         done.set()
         watcher.join()
