@@ -208,7 +208,7 @@ def test_stopping_takes_less_than_two_seconds_and_ends_kernels_that_ignore_signa
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", [0.0, 0.3, 0.6])
 def test_stopping_while_kernels_start_takes_no_more_than_a_second_more(project, moment):
-    add(project, "km", "pass")
+    project.run("km", "import time; time.sleep(60)")
     runner = project.start("run")
     wait_until(lambda: list((project.folder / "runs").glob("km/*/run.json")))
     time.sleep(moment)
@@ -509,7 +509,12 @@ def test_how_a_run_ended_is_written_while_something_else_takes_every_byte(small_
         filler.join()
     assert runner.returncode == 1
     told = newest(small_disk, "km")
-    assert (told["state"], told["error"]["message"]) == ("error", "the disk is full; free some room and run it again")
+    assert "the disk is full; free some room and run it again" in stdout
+    if told["state"] == "ok":  # papermill had saved all before the disk was full; then it is there
+        kept = json.loads((small_disk.results("km")[-1] / "notebook.ipynb").read_text(encoding="utf-8"))
+        assert [cell["execution_count"] for cell in kept["cells"] if cell["cell_type"] == "code"] == [1, 2]
+    else:
+        assert told["error"]["message"] == "the disk is full; free some room and run it again"
     assert "The list of results could not be written: the disk is full" in stdout
     filling.unlink()
     assert small_disk.paillasse("run").returncode == 0
