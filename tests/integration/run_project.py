@@ -73,3 +73,16 @@ def alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def state_of(project: Project, name: str) -> str | None:
+    """What run.json says; None as long as there is none."""
+    files = list((project.folder / "runs" / name).glob("*/run.json"))
+    return json.loads(files[-1].read_text())["state"] if files else None
+
+
+def busy_kernel(project: Project) -> int:
+    """The process of a notebook that writes its number into `pid`, once it has."""
+    pid = project.folder / "notebooks" / "pid"
+    wait_until(lambda: pid.exists() and pid.read_text())
+    return int(pid.read_text())

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from dask_cluster import DaskCluster, dask_cluster
 from distributed import Security, rpc
-from run_project import Project
+from run_project import Project, busy_kernel, state_of
 
 import paillasse
 
@@ -50,19 +50,6 @@ def wait_until(condition, seconds: float = 60) -> float:
         assert time.monotonic() < started + seconds
         time.sleep(0.05)
     return time.monotonic() - started
-
-
-def state_of(project: Project, name: str) -> str | None:
-    """What run.json says; None as long as there is none."""
-    files = list((project.folder / "runs" / name).glob("*/run.json"))
-    return json.loads(files[-1].read_text())["state"] if files else None
-
-
-def busy_kernel(project: Project) -> int:
-    """The process of a notebook that is BUSY."""
-    pid = project.folder / "notebooks" / "pid"
-    wait_until(lambda: pid.exists() and pid.read_text())
-    return int(pid.read_text())
 
 
 def owner(project: Project, name: str) -> int:

@@ -1,13 +1,11 @@
 """`paillasse run --on slurm` on a real Slurm: a job for each run, true states, nothing left in the queue."""
 
-import json
 import signal
-import time
 
 import psutil
 import pytest
 import yaml
-from run_project import Project
+from run_project import Project, busy_kernel, state_of, wait_until
 from slurm_node import SlurmNode, slurm_node
 
 pytestmark = pytest.mark.slurm
@@ -42,24 +40,6 @@ def start(project, slurm, tmp_path):
     yield start
     for runner in runners:
         runner.kill()
-
-
-def wait_until(condition, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def state_of(project: Project, name: str) -> str | None:
-    files = list((project.folder / "runs" / name).glob("*/run.json"))
-    return json.loads(files[-1].read_text())["state"] if files else None
-
-
-def busy_kernel(project: Project) -> int:
-    pid = project.folder / "notebooks" / "pid"
-    wait_until(lambda: pid.exists() and pid.read_text())
-    return int(pid.read_text())
 
 
 def assert_nothing_is_left(project: Project, slurm: SlurmNode) -> None:
