@@ -10,8 +10,9 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
-from run_project import Project
+from run_project import Project, wait_until
 
+from paillasse.runs.results import WORKING_NOTEBOOK
 from paillasse.runs.together import cores
 
 RECORD = """\
@@ -142,6 +143,50 @@ def test_runs_execute_at_the_same_time(project):
     done = project.paillasse("run", "--jobs", "2")
     assert done.returncode == 0, done.stdout
     assert "2 runs ok · open " in done.stdout
+
+
+# A run that computes for a second, or for as long as `longer` says, and notes when.
+NOTED = """\
+import time, psutil
+from pathlib import Path
+began = time.time()
+time.sleep(float(Path("longer").read_text()) if Path("longer").exists() else 1)
+Path("{name}.times").write_text(f"{{psutil.Process().create_time()}} {{began}} {{time.time()}}")
+"""
+
+
+def test_a_kernel_is_ready_when_its_turn_comes_and_no_more_runs_compute_at_once_than_asked_for(project):
+    for name in ("first", "second"):
+        project.run(name, NOTED.format(name=name))
+    assert project.paillasse("run", "--jobs", "1").returncode == 0  # from which it is known how long they take
+    assert project.paillasse("run", "--jobs", "1", "--fresh").returncode == 0
+    times = [(project.folder / "notebooks" / f"{name}.times").read_text().split() for name in ("first", "second")]
+    (_, _, first_ended), (kernel_started, second_began, _) = (map(float, each) for each in times)
+    assert kernel_started < first_ended <= second_began
+
+
+def test_a_run_that_was_begun_too_early_is_as_if_it_had_not_been_and_has_its_turn(project):
+    project.run("first", NOTED.format(name="first"))
+    project.run("second", "'its turn'")
+    assert project.paillasse("run", "--jobs", "1").returncode == 0
+    (project.folder / "notebooks" / "longer").write_text("9")
+    (before,) = project.results("second")
+    runner = project.start("run", "--jobs", "1", "--fresh")
+    wait_until(lambda: len(project.results("second")) == 2)
+    wait_until(lambda: project.results("second") == [before])
+    assert runner.poll() is None
+    stdout, _ = runner.communicate(timeout=60)
+    assert "2 runs ok · open " in stdout
+    assert len(project.results("second")) == 2
+
+
+def test_the_outputs_so_far_are_on_the_disk_while_a_long_cell_executes(project):
+    project.run("long", "print('out' + 'put')", "import time; time.sleep(60)")
+    runner = project.start("run")
+    wait_until(lambda: list((project.folder / "runs" / "long").glob(f"*/{WORKING_NOTEBOOK}")))
+    wait_until(lambda: '"output\\n"' in (project.result("long") / WORKING_NOTEBOOK).read_text("utf-8"), seconds=20)
+    runner.terminate()
+    runner.communicate(timeout=20)
 
 
 def test_a_profile_of_the_command_line_overrides_all_others(project):

@@ -15,7 +15,7 @@ import zmq
 import zmq.asyncio
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager, KernelManager
-from traitlets import default
+from traitlets import HasTraits, default
 
 from paillasse.kernels.started import private_folder
 
@@ -35,7 +35,17 @@ class _PrivateSockets:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-class PromptClient(AsyncKernelClient):
+class _Promptly(HasTraits):
+    """Connects to the sockets of a kernel that is just starting 10 ms after it has made them, instead of 100."""
+
+    @default("context")
+    def _context_default(self) -> zmq.asyncio.Context:
+        context = super()._context_default()
+        context.setsockopt(zmq.RECONNECT_IVL, 10)
+        return context
+
+
+class PromptClient(_Promptly, AsyncKernelClient):
     """Knows that a kernel is ready by its own word, where jupyter_client listens for a fifth of a second of silence."""
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
@@ -60,17 +70,11 @@ class PromptClient(AsyncKernelClient):
                 return True
 
 
-class PrivateKernelManager(_PrivateSockets, AsyncKernelManager):
+class PrivateKernelManager(_PrivateSockets, _Promptly, AsyncKernelManager):
     """For nbclient and papermill."""
 
     client_class = "paillasse.kernels.channels.PromptClient"
     client_factory = PromptClient
-
-    @default("context")
-    def _context_default(self) -> zmq.asyncio.Context:
-        context = super()._context_default()
-        context.setsockopt(zmq.RECONNECT_IVL, 10)  # ms: sockets of a kernel that is just starting are tried again soon
-        return context
 
     async def _async_wait(self, pollinterval: float = 0.1) -> None:
         """Wait for the kernel's end, without losing a tenth of a second for each."""

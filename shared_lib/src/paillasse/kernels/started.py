@@ -25,10 +25,14 @@ HELD = []  # the open file whose lock says that this process lives
 # Code that names a package on the left will need the modules on the right, which importing it may not load by itself.
 # Each is known to do nothing when imported but define things; a test compares what cold and warm kernels give.
 NEEDED = {
-    "paillasse": ["paillasse.catalog.entries", "paillasse.catalog.drivers", "paillasse.catalog.validation",
-                  "ibis.backends.duckdb", "ibis.formats.pandas", "pandera.backends.pandas.register",
-                  "pandera.backends.pandas.builtin_checks", "paillasse.survival", "paillasse.cohort",
-                  "plotly.io._renderers", "paillasse.kernels.first_figure"],
+    "paillasse": ["paillasse.catalog.entries", "paillasse.catalog.access", "paillasse.catalog.drivers",
+                  "paillasse.catalog.frames", "paillasse.catalog.reads", "paillasse.catalog.validation",
+                  "paillasse.survival", "paillasse.cohort", "paillasse.runs", "ibis.backends.duckdb",
+                  "ibis.backends.duckdb.converter", "ibis.formats.pandas", "pyarrow.pandas_compat", "pandera.pandas",
+                  "pandera.backends.pandas.register", "pandera.backends.pandas.builtin_checks",
+                  "pandera.backends.pandas.builtin_hypotheses", "pandera.backends.register_checks",
+                  "plotly.io._renderers", "narwhals._interchange.dataframe", "pandas.io.formats.html", "psutil",
+                  "paillasse.kernels.first_use"],
     "pandas": ["pandas"],
     "plotly": ["plotly.graph_objs", "plotly.io._renderers"],
     "scipy": ["scipy.stats"],

@@ -21,7 +21,6 @@ import atexit
 import builtins
 import contextlib
 import ctypes
-import gc
 import importlib
 import json
 import os
@@ -36,7 +35,7 @@ import warnings
 from dataclasses import dataclass, field
 from functools import partial
 
-from paillasse.light_imports import without_iri_grammar
+from paillasse.light_imports import without_garbage_search, without_iri_grammar
 
 THREADS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"
@@ -335,9 +334,8 @@ def main() -> None:
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # read when ipykernel is imported: whose end ends a kernel
     del sys.path[0]  # the working directory; a kernel puts its own there
     listener = socket.socket(fileno=int(sys.argv[1]))
-    refused = preload(sys.argv[2:])
-    gc.collect()
-    gc.freeze()  # else a kernel's first search for garbage copies every page
+    with without_garbage_search():
+        refused = preload(sys.argv[2:])
     request = WarmProcess(listener, environment, began, refused).serve()
     if request is None:
         os._exit(0)

@@ -3,6 +3,8 @@
 papermill looks for it while it is being imported itself, so nothing of papermill is imported before it is asked for.
 """
 
+import asyncio
+import time
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 
 ENGINE = "paillasse"
 KERNEL_LOG = "kernel.log"
+SAVE_EVERY = 1.0  # seconds
 
 
 def __getattr__(name: str):
@@ -40,21 +43,48 @@ def _engine() -> type:
             if job is None:
                 own = super().execute_managed_notebook
                 return own(nb_man, kernel_name, start_timeout=start_timeout, **sockets, **others)
-            numbers = {}
-            for index, cell in enumerate(nb_man.nb.cells):
-                if cell.cell_type == "code" and cell.source.strip():
-                    numbers[index] = len(numbers) + 1
-            job.cells = len(numbers)
-
-            def count(cell, cell_index):
-                job.cell = numbers.get(cell_index, job.cell)
-
-            waits = {"startup_timeout": start_timeout, "timeout": None, "shell_timeout_interval": 1}
-            shown = {"kernel_name": kernel_name, "log": logger, "on_cell_start": count}
-            job.client = PapermillNotebookClient(nb_man, **shown, **sockets, **waits)
+            client = _Client(nb_man, job, kernel_name=kernel_name, startup_timeout=start_timeout, **sockets)
             # What a kernel says outside its cells is its last words when it dies, and else noise.
             with (job.folder / KERNEL_LOG).open("wb") as log:
-                job.client.execute(cwd=str(job.run.notebook.parent), env=job.environment(), stdout=log, stderr=log)
+                client.execute(cwd=str(job.run.notebook.parent), env=job.environment(), stdout=log, stderr=log)
             (job.folder / KERNEL_LOG).unlink()
+
+    class _Client(PapermillNotebookClient):
+        """papermill's client, which tells the job where it is, and executes cells only when there is a place for it.
+
+        papermill saves the whole notebook before and after each cell, which costs more than all else that it does.
+        Here it is saved once in a second at most, and always within a second of what there is to save.
+        """
+
+        def __init__(self, nb_man, job: "Job", **given):
+            self.job, self.saved, self.later = job, 0.0, None
+            self.numbers = {}
+            for index, cell in enumerate(nb_man.nb.cells):
+                if cell.cell_type == "code" and cell.source.strip():
+                    self.numbers[index] = len(self.numbers) + 1
+            job.client, job.cells = self, len(self.numbers)
+            waits = {"timeout": None, "shell_timeout_interval": 1}
+            super().__init__(nb_man, log=logger, on_cell_start=self.count, **waits, **given)
+
+        def papermill_execute_cells(self):
+            save, self.nb_man.save = self.nb_man.save, self.save
+            try:
+                with self.job.in_place():
+                    super().papermill_execute_cells()
+            finally:  # when the notebook is complete, papermill saves it once more
+                self.nb_man.save = save
+                if self.later:
+                    self.later.cancel()
+
+        def save(self, **given):
+            if time.monotonic() > self.saved + SAVE_EVERY:
+                type(self.nb_man).save(self.nb_man, **given)
+                self.saved = time.monotonic()
+
+        def count(self, cell, cell_index):
+            self.job.cell = self.numbers.get(cell_index, self.job.cell)
+            if self.later:
+                self.later.cancel()
+            self.later = asyncio.get_running_loop().call_later(SAVE_EVERY, self.save)
 
     return Engine

@@ -12,8 +12,10 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Semaphore
 
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from nbclient.exceptions import DeadKernelError
@@ -49,8 +51,13 @@ from paillasse.runs.results import (
 )
 
 READS = "reads.jsonl"
+LONGEST_WAIT = 5.0  # seconds for a place, with a kernel that is ready
 
 logger.addHandler(logging.NullHandler())  # its warnings would tear the progress display; failures are in run.json
+
+
+class NoPlaceError(Exception):
+    """A run has begun, but its turn to execute cells has not come."""
 
 
 @dataclass(eq=False)
@@ -64,11 +71,13 @@ class Job:
     run: Run
     threads: int
     code: Code = field(default_factory=Code)
+    places: Semaphore | None = None  # one has to be had to execute cells
     variables: dict[str, str] = field(default_factory=dict)  # for the kernel, beside this process's own
     folder: Path | None = None
     cell: int = 0  # the code cell that is executing, numbered as In [n]
     cells: int = 0
-    started: float | None = None
+    started: float | None = None  # by the monotonic clock
+    waits: bool = False  # its kernel is ready, but there is no place yet
     ended_as: str | None = None  # "timeout" or "cancelled"
     exit_code: int | None = None  # of a kernel that has died
     state: dict = field(default_factory=dict)
@@ -76,6 +85,38 @@ class Job:
     processes: list[Process] = field(default_factory=list)  # the kernel and what it has started, when last looked at
     memory_mb: float = 0.0  # theirs
     peak_memory_mb: float = 0.0
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Inside, the cells execute: the run's time begins when there is a place for them.
+
+        Raises
+        ------
+        NoPlaceError
+            There was none for a while, because other runs take longer than expected; or the kernel has ended meanwhile.
+        """
+        if self.places is None:
+            yield
+            return
+        if not self.places.acquire(blocking=False):
+            self._await_place()
+        try:
+            self.started = time.monotonic()
+            self.state["started"] = now().isoformat()
+            yield
+        finally:
+            self.places.release()
+
+    def _await_place(self) -> None:
+        self.waits = True
+        deadline = time.monotonic() + LONGEST_WAIT
+        while not self.places.acquire(timeout=0.1):
+            if self.ended_as or time.monotonic() > deadline:
+                raise NoPlaceError
+        self.waits = False
+        if self.kernel is None or self.kernel.poll() is not None:
+            self.places.release()
+            raise NoPlaceError
 
     @property
     def kernel(self):
@@ -119,7 +160,7 @@ class Job:
         return environment
 
     def overdue(self) -> bool:
-        if self.run.timeout is None or self.started is None:
+        if self.run.timeout is None or self.started is None or self.waits:
             return False
         return time.monotonic() > self.started + self.run.timeout
 
@@ -138,7 +179,7 @@ def _give_up(reply: asyncio.Task) -> None:
 
 
 def execute(job: Job) -> dict:
-    """Execute a run in a folder of its own; its final `run.json`.
+    """Execute a run in a folder of its own; its final `run.json`, or nothing where there was no place for it.
 
     Raises
     ------
@@ -151,10 +192,15 @@ def execute(job: Job) -> dict:
         try:
             heart.enter_context(beating(job.folder))
             job.state = _begin(job)
-        except Exception:
+            outcome = _run_papermill(job)
+        except Exception as error:
+            heart.close()
             shutil.rmtree(job.folder, ignore_errors=True)
-            raise
-        return _end(job, _run_papermill(job))
+            if not isinstance(error, NoPlaceError):
+                raise
+            job.folder, job.client, job.exit_code, job.waits, job.state = None, None, None, False, {}
+            return job.state
+        return _end(job, outcome)
 
 
 def _begin(job: Job) -> dict:
@@ -185,6 +231,7 @@ def _end(job: Job, outcome: dict) -> dict:
         if outcome["state"] == "ok":
             outcome = {"state": "error", "error": _error(job, type(error).__name__, in_words(error), harmless=True)}
     ended = {
+        "started": job.state["started"],
         "finished": now().isoformat(),
         "headline": _headline(job.folder),
         "inputs": job.state["inputs"] | {"data_sets": noted(job.folder / READS)},
@@ -246,6 +293,8 @@ def _run_papermill(job: Job) -> dict:
             progress_bar=False,
             job=job,
         )
+    except NoPlaceError:
+        raise
     except PapermillExecutionError as error:
         if error.ename == "OSError" and error.evalue.startswith(f"[Errno {errno.ENOSPC}]"):
             return {"state": "error", "error": _error(job, error.ename, DISK_FULL, harmless=True)}

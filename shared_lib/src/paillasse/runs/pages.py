@@ -153,11 +153,16 @@ def _row(project: Path, name: str, folder: Path | None) -> dict:
 
 def _share_plotly(runs: Path) -> None:
     """Put the plotly of this environment beside the list of runs, once for all pages."""
+    path = runs / "plotly.min.js"
+    if not path.is_file() or path.stat().st_size != len(_plotly()):
+        write_atomically(path, _plotly().decode("utf-8"))
+
+
+@cache
+def _plotly() -> bytes:
     from plotly.offline import get_plotlyjs
 
-    path, script = runs / "plotly.min.js", get_plotlyjs()
-    if not path.is_file() or path.stat().st_size != len(script.encode("utf-8")):
-        write_atomically(path, script)
+    return get_plotlyjs().encode("utf-8")
 
 
 def _shown(value) -> str:

@@ -31,6 +31,7 @@ from paillasse.runs.repair import repair_held
 from paillasse.runs.results import in_words, latest, now, read_state
 
 TICK = 0.1  # seconds between two looks at the clock
+SOON = 0.5  # seconds before the expected end of a run, when the next one's kernel is started
 WEIGHING = 1.0  # seconds, at least, between two looks at the memory of kernels, which cost one at all processes
 
 
@@ -93,7 +94,7 @@ def execute_all(
     with (
         _asked_to_stop() as stop,
         _place(on, project, runs, jobs) as (execute_one, jobs),
-        ThreadPoolExecutor(jobs) as pool,
+        ThreadPoolExecutor(2 * jobs) as pool,  # half of them for runs that get ready while others end
         ThreadPoolExecutor(1) as pages,
         Display(len(runs), [run.name for run in runs]) as display,
     ):
@@ -137,7 +138,8 @@ class _Call:
         self.execute_one, self.is_here = execute_one, is_here
         self.display = display
         code = code_of(project)
-        self.waiting = [Job(project, run, threads=max(1, cores() // jobs), code=code) for run in runs]
+        threads, places = max(1, cores() // jobs), threading.Semaphore(jobs)
+        self.waiting = [Job(project, run, threads, code, places=places) for run in runs]
         self.names = [run.name for run in runs]
         self.estimates = Estimates(project, runs)
         self.running: dict[Future, tuple[Job, FileLock]] = {}
@@ -146,6 +148,7 @@ class _Call:
         self.failed: list[str] = []
         self.undone: list[str] = []
         self.stopping = False
+        self.can_foresee = True  # when runs end; no longer, when one has waited for that in vain
         self.weigh_again = 0.0
 
     @property
@@ -153,8 +156,10 @@ class _Call:
         return [job for job, _ in self.running.values()]
 
     def start_what_fits(self, pool: ThreadPoolExecutor) -> None:
-        """Start waiting runs, in their order, for which there is a place and memory and that nobody else executes."""
-        if not self.waiting or len(self.running) == self.jobs:
+        """Start waiting runs, in their order, for which there is a place, or will be soon, and memory, and that nobody
+        else executes."""
+        room = self.jobs + self.places_soon()
+        if not self.waiting or len(self.running) >= room:
             return
         # What the running ones have not taken yet of what they will need is promised to them.
         free = available_mb() - sum(max(0.0, self.estimates.mb(job.run) - job.memory_mb) for job in self.executing)
@@ -183,8 +188,16 @@ class _Call:
                 continue
             free -= needed
             self.running[pool.submit(self.execute_one, job)] = job, lock
-            if len(self.running) == self.jobs:
+            if len(self.running) == room:
                 return
+
+    def places_soon(self) -> int:
+        """How many of the running are expected to end at any moment: the next ones then have their kernels ready."""
+        if not (self.is_here and self.can_foresee):
+            return 0
+        expected = [(self.estimates.seconds(job.run), job.started) for job in self.executing]
+        soon = time.monotonic() + SOON
+        return min(self.jobs, sum(bool(took and since and since + took < soon) for took, since in expected))
 
     def is_done_meanwhile(self, job: Job) -> bool:
         """Whether another runner has executed the run since this call was planned; its result is taken."""
@@ -215,6 +228,10 @@ class _Call:
         """Take out the runs that have ended. Their pages are written while the next ones are executed."""
         for future in [future for future in self.running if future.done()]:
             job, lock = self.running.pop(future)
+            if not job.state and not future.exception():  # there was no place for it
+                lock.release()
+                self.put_back(job)
+                continue
             # Stopping must be quick; the next call makes the page.
             if self.is_here and not future.exception() and job.state["state"] != "cancelled":
                 self.showing[pages.submit(show, job.folder)] = job, lock
@@ -226,11 +243,20 @@ class _Call:
             lock.release()
             self.end(job, future.exception())
 
+    def put_back(self, job: Job) -> None:
+        """A run was begun too early, for what was expected to end soon goes on: it is as if it had not been."""
+        self.can_foresee = False
+        if self.stopping:
+            self.undone.append(job.run.name)
+        else:
+            self.waiting.insert(0, job)
+
     def end(self, job: Job, failure: BaseException | None = None) -> None:
         """A run has ended; `failure` is what went wrong around it (the disk is full, a page cannot be made)."""
         if failure and job.state.get("state") in (None, "unknown", "running"):
             error = {"exception": type(failure).__name__, "message": in_words(failure)}
             job.state = {"name": job.run.name} | job.state | {"state": "error", "error": error}
+        self.can_foresee = True
         self.ended.append(job)
         self.estimates.learn(job.run, job.state)
         if job.state["state"] == "cancelled":
