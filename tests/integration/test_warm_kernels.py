@@ -386,6 +386,26 @@ def test_a_killed_kernel_takes_along_what_it_has_forked(warm):
         wait_until(lambda: not alive(child), seconds=5)
 
 
+def test_what_kernels_have_left_behind_ends_with_the_warm_process():
+    # Forked twice, in a session of its own and with nobody's environment: no trace leads back to its kernel.
+    fork = """
+        import os, time
+        reader, writer = os.pipe()
+        if not os.fork():
+            os.setsid()
+            if os.fork():
+                os._exit(0)
+            os.write(writer, str(os.getpid()).encode())
+            time.sleep(60)
+        print(os.read(reader, 20).decode())
+    """
+    with warm_process([]) as address, chosen(address):
+        with kernel() as (_, client):
+            left = int(printed(client, textwrap.dedent(fork)))
+        assert alive(left)
+    assert not alive(left)
+
+
 def test_a_kernel_that_is_waited_for_can_be_ended(module):
     module("import time; time.sleep(20)")
     manager = BlockingPrivateKernelManager(kernel_name="python3")

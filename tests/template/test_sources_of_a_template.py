@@ -234,18 +234,28 @@ def test_scaffolding_takes_less_than_two_seconds(template, command):
 def test_a_project_is_set_up_run_and_tested_on_a_machine_with_an_empty_home(
     template, generate, tmp_path, clean_environment
 ):
-    """The two commands of the README, in a folder with a space and an accent, with empty caches."""
+    """The README's commands, in a folder with a space and an accent, with empty caches; and the hook before commits."""
     project = generate(into="dossier d'étude")
     environment = clean_environment(tmp_path / "empty home")
     base = Path(sys.base_prefix, "bin")
-    for recipe in ("setup", "run", "test"):
-        make = ["make", recipe, f"PYTHON={base / 'python3'}"]
-        done = subprocess.run(make, cwd=project, env=environment, check=False, capture_output=True, encoding="utf-8")
+
+    def call(*command: str) -> subprocess.CompletedProcess:
+        return subprocess.run(command, cwd=project, env=environment, check=False, capture_output=True, encoding="utf-8")
+
+    for recipe in ("setup", "run", "test", "hooks"):
+        done = call("make", recipe, f"PYTHON={base / 'python3'}")
         assert done.returncode == 0, f"make {recipe}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     pages = {page: page.read_text(encoding="utf-8") for page in (project / "runs").rglob("*.html")}
     addresses = {page: re.findall(r"https?://[^\s\"<]+", text) for page, text in pages.items()}
     assert len(pages) > 1 and not any(addresses.values()), addresses
-    status = subprocess.run(
-        ["git", "status", "--porcelain"], cwd=project, check=True, capture_output=True, encoding="utf-8"
-    )
-    assert status.stdout == ""
+    assert call("git", "status", "--porcelain").stdout == ""
+    commit = ["git", "-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "--message", "more"]
+    (project / "notes.md").write_text("Patiente née le 12/04/1957.\n", encoding="utf-8")
+    call("git", "add", "notes.md")
+    refused = call(*commit)
+    assert refused.returncode != 0
+    assert "notes.md" in refused.stdout + refused.stderr and "1957" not in refused.stdout + refused.stderr
+    (project / "notes.md").write_text("A thought.\n", encoding="utf-8")
+    call("git", "add", "notes.md")
+    done = call(*commit)
+    assert done.returncode == 0, done.stderr

@@ -13,14 +13,12 @@ Two releases that differ by an unknown few are a third case, which rounding alon
 
 import collections
 import itertools
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import Bounds, LinearConstraint, milp
 from survival_attack import guyot_of_exact, guyot_of_safe, read_trials
 
 from paillasse import open_catalog
@@ -29,6 +27,7 @@ from paillasse.disclosure import DEFAULT, Policy
 from paillasse.disclosure.counts import behind
 from paillasse.disclosure.steps import nearness, product_limit, released_steps
 from paillasse.errors import DisclosureError
+from paillasse.release.subtraction import Curve, Intruder, subtracted
 from paillasse.survival import cumulative_incidence, kaplan_meier, subgroups
 
 K = DEFAULT.minimum_cell
@@ -113,80 +112,28 @@ def test_no_class_of_patients_is_isolated_in_any_small_data_set(monkeypatch, cau
             assert not isolated.any(), (members[0], first, last)
 
 
-class Intruder:
-    """Whole numbers consistent with releases of Kaplan-Meier curves: counts of events and of losses between times.
+EVENT, LOST, ANY = ("event",), ("lost",), ("event", "lost")
 
-    `edges` are all times at which anything is known. For each release it is known that its sums are rounded, that each
-    grew by k or more since it was told before, with k patients after it, and that it could not have been told earlier.
-    """
 
-    def __init__(self, tables: list[pd.DataFrame], policy: Policy, steps: list[float] | None = None, arms: int = 1):
-        self.policy, self.arms = policy, arms
-        cuts = np.unique(np.concatenate([table["time"] for table in tables]))
-        earlier = [cuts[cuts > 0] - step for step in (steps or [])]
-        self.edges = np.unique(np.round(np.concatenate([cuts, *earlier]), 6))
-        self.edges = self.edges[self.edges >= 0]
-        self.size = len(self.edges)  # intervals (edge, next edge], the last one open
-        self.rows, self.low, self.high = [], [], []
+def curve(table: pd.DataFrame, policy: Policy = DEFAULT) -> Curve:
+    told = {"event": table["n_event"].to_numpy(int), "lost": table["n_lost"].to_numpy(int)}
+    return Curve("", table["time"].to_numpy(), int(table["n_risk"].iloc[0]), told, policy)
 
-    def know(self, weights, low, high=np.inf) -> None:
-        self.rows.append(weights)
-        self.low.append(low)
-        self.high.append(high)
 
-    def counts(self, kind: str, start: float, end: float, arm: int | None = None) -> np.ndarray:
-        """Weights of the count of a kind in (start, end], of one arm or of all."""
-        inside = (self.edges >= start - 1e-9) & (self.edges < end - 1e-9)
-        events, lost = inside * (kind != "lost"), inside * (kind != "event")
-        here = [1.0 if arm in (None, each) else 0.0 for each in range(self.arms)]
-        return np.kron(here, np.concatenate([events, lost]))
+def who_knows(table: pd.DataFrame, policy: Policy = DEFAULT) -> Intruder:
+    """An intruder to whom one curve was released."""
+    one = curve(table, policy)
+    intruder = Intruder([one], 1)
+    intruder.read(one, [0])
+    return intruder
 
-    def read(self, table: pd.DataFrame, more: np.ndarray | None = None, arm: int | None = None) -> None:
-        """Add what a release tells, of one arm or of all; `more` are patients whom it counts beside the unknown."""
-        k, cuts = self.policy.minimum_cell, table["time"].to_numpy()
-        extra = np.zeros(2 * self.size * self.arms) if more is None else more
-        counts = partial(self.counts, arm=arm)
 
-        def add(weights, low, high=np.inf):
-            known = float(weights @ extra)
-            self.know(weights, low - known, high - known)
-
-        sums = {"event": np.cumsum(table["n_event"].to_numpy(int)), "lost": np.cumsum(table["n_lost"].to_numpy(int))}
-        told = {"event": 0.0, "lost": 0.0}
-        multiples = self.edges / grid_of(table)
-        on_grid = np.abs(multiples - np.rint(multiples)) < 1e-6  # at other times it was not asked whether to tell
-        add(counts("any", 0, np.inf), *behind(int(table["n_risk"].iloc[0]), self.policy))
-        for place in range(1, len(cuts)):
-            add(counts("any", cuts[place], np.inf), k)
-            for kind, sum_told in sums.items():
-                inside = (self.edges > cuts[place - 1] + 1e-9) & (self.edges < cuts[place] - 1e-9)
-                for edge in self.edges[inside & on_grid]:
-                    add(counts(kind, told[kind], edge), 0, k - 1)
-                if sum_told[place] > sum_told[place - 1]:
-                    add(counts(kind, 0, cuts[place]), *behind(int(sum_told[place]), self.policy))
-                    add(counts(kind, told[kind], cuts[place]), k)
-                    told[kind] = cuts[place]
-                else:
-                    add(counts(kind, told[kind], cuts[place]), 0, k - 1)
-
-    def extreme(self, weights: np.ndarray, largest: bool) -> float | None:
-        """The least or the largest of a count in all data sets that are left; None where there is none."""
-        sign = -1.0 if largest else 1.0
-        found = milp(
-            sign * weights,
-            constraints=LinearConstraint(np.array(self.rows), self.low, self.high),
-            integrality=np.ones(len(weights)),
-            bounds=Bounds(0, np.inf),
-        )
-        if found.status == 3:  # unbounded
-            return np.inf
-        return None if found.x is None else float(np.round(weights @ found.x))
-
-    def isolates(self, weights: np.ndarray, few: int | None = None) -> bool:
-        """Whether the class is sure to hold somebody, and fewer than `few` (the policy's minimum cell)."""
-        least = self.extreme(weights, largest=False)
-        assert least is not None, "the true data set itself must be possible"
-        return least >= 1 and self.extreme(weights, largest=True) < (few or self.policy.minimum_cell)
+def isolates(intruder: Intruder, kinds: tuple, start: float, end: float, few: int = K) -> bool:
+    """Whether the class is sure to hold somebody, and fewer than `few`."""
+    weights = intruder.counts([0], kinds, start, end)
+    least = intruder.data_set(weights)
+    assert least is not None, "the true data set itself must be possible"
+    return least @ weights >= 1 and intruder.data_set(weights, most=True) @ weights < few
 
 
 @pytest.mark.parametrize("name", ["veteran", "lung", "gbsg"])
@@ -194,42 +141,32 @@ def test_no_class_of_patients_is_isolated_by_all_whole_numbers_that_fit(trials, 
     """Of each arm: events, losses and departures between any two cuts, by integer programming."""
     for _, arm in trials[name].groupby("arm"):
         table = released(arm)
-        intruder = Intruder([table], DEFAULT, steps=[grid_of(table)])
-        intruder.read(table)
+        intruder = who_knows(table)
         edges = [*table["time"], np.inf]
         near = itertools.pairwise(edges) if len(edges) > 12 else itertools.combinations(edges, 2)
         for start, end in near:
-            for kind in ("event", "lost", "any"):
-                assert not intruder.isolates(intruder.counts(kind, start, end)), (start, end, kind)
+            for kinds in (EVENT, LOST, ANY):
+                assert not isolates(intruder, kinds, start, end), (start, end, kinds)
 
 
 @pytest.mark.parametrize("policy", [Policy(11, 1), Policy(20, 5), Policy(30, 10)])
 def test_a_cell_is_safe_whatever_the_rounding(trials, policy):
     for _, arm in trials["gbsg"].groupby("arm"):
         table = released(arm, policy)
-        intruder = Intruder([table], policy)
-        intruder.read(table)
+        intruder = who_knows(table, policy)
         for start, end in itertools.pairwise([*table["time"], np.inf]):
-            for kind in ("event", "lost", "any"):
-                assert not intruder.isolates(intruder.counts(kind, start, end)), (start, end, kind)
+            for kinds in (EVENT, LOST, ANY):
+                assert not isolates(intruder, kinds, start, end, policy.minimum_cell), (start, end, kinds)
 
 
 def test_the_same_intruder_does_isolate_patients_from_a_curve_that_is_cut_too_finely(trials):
     """Without which the tests above would say nothing."""
     for _, arm in trials["veteran"].groupby("arm"):
         table = released(arm, Policy(2, 1))
-        intruder = Intruder([table], Policy(2, 1))
-        intruder.read(table)
+        intruder = who_knows(table, Policy(2, 1))
         pairs = list(itertools.pairwise([*table["time"], np.inf]))
-        found = [intruder.isolates(intruder.counts(kind, *pair), few=K) for pair in pairs for kind in ("event", "lost")]
+        found = [isolates(intruder, kinds, *pair) for pair in pairs for kinds in (EVENT, LOST)]
         assert sum(found) > len(pairs) / 2
-
-
-def grid_of(table: pd.DataFrame) -> float:
-    """The distance of the round times, as an intruder guesses it: the largest of 1, 2, 5 · 10ⁿ that fits all cuts."""
-    candidates = [step * 10.0**power for power in range(3, -4, -1) for step in (5, 2, 1)]
-    cuts = table["time"].to_numpy()
-    return next(step for step in candidates if np.allclose(cuts / step, np.rint(cuts / step), atol=1e-6))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(30, 120), st.floats(0.2, 1))
@@ -241,11 +178,10 @@ def test_no_class_of_patients_is_isolated_in_simulated_cohorts(seed, n, share):
         table = released(data)
     except DisclosureError:
         return
-    intruder = Intruder([table], DEFAULT, steps=[grid_of(table)])
-    intruder.read(table)
+    intruder = who_knows(table)
     for start, end in itertools.pairwise([*table["time"], np.inf]):
-        for kind in ("event", "lost", "any"):
-            assert not intruder.isolates(intruder.counts(kind, start, end))
+        for kinds in (EVENT, LOST, ANY):
+            assert not isolates(intruder, kinds, start, end)
 
 
 # Subtracting releases
@@ -256,17 +192,16 @@ def what_is_sure_of_one_more(before: pd.DataFrame, after: pd.DataFrame, policy: 
 
     Each is tried: is there a data set that has the first release and, with this patient, the second?
     """
-    possible = []
-    grids = [grid_of(before), grid_of(after)]
-    edges = Intruder([before, after], policy, grids).edges
-    for kind, place in itertools.product((0, 1), range(len(edges))):
-        intruder = Intruder([before, after], policy, grids)
-        patient = np.zeros(2 * intruder.size)
-        patient[kind * intruder.size + place] = 1
-        intruder.read(before)
-        intruder.read(after, patient)
-        if intruder.extreme(np.zeros(2 * intruder.size), largest=False) is not None:
-            possible.append((kind, edges[place], [*edges, np.inf][place + 1]))
+    possible, curves = [], [curve(before, policy), curve(after, policy)]
+    for kind, place in itertools.product((EVENT, LOST), range(len(Intruder(curves, 2).edges))):
+        intruder = Intruder(curves, 2)  # those of the first release, and the patient
+        stretch = intruder.stretches[place]
+        intruder.know(intruder.counts([1], kind, *stretch), 1, 1)
+        intruder.know(intruder.counts([1], ANY, 0, np.inf), 1, 1)
+        intruder.read(curves[0], [0])
+        intruder.read(curves[1], [0, 1])
+        if intruder.data_set() is not None:
+            possible.append((int(kind == LOST), *stretch))
     return possible
 
 
@@ -316,23 +251,29 @@ def test_the_difference_of_two_releases_is_never_known_exactly(n, few):
     assert most - least >= DEFAULT.rounding - 1
 
 
-@pytest.mark.parametrize(("name", "most"), [("veteran", 8), pytest.param("lung", 0, marks=pytest.mark.slow)])
-def test_the_curve_of_all_beside_those_of_its_arms_is_the_checker_s_to_refuse(trials, name, most):
-    """Releases of the same patients can be subtracted: docs/disclosure.md says how much follows, and so does this."""
+@pytest.mark.parametrize("name", ["veteran", "lung", "gbsg", "colon", "mgus2", "rotterdam"])
+def test_the_curve_of_all_beside_those_of_its_arms_tells_of_few_and_a_release_finds_it(trials, name):
+    whole, by_arm = (kaplan_meier(trials[name], "time", "event", by=by).disclose() for by in (None, "arm"))
+    assert subtracted(whole, by_arm) and subtracted(by_arm, whole)
+
+
+@pytest.mark.parametrize("name", ["veteran", "lung"])
+def test_what_is_found_by_subtraction_is_true_and_never_a_number(trials, name):
     data = trials[name]
-    arms = [released(part) for _, part in data.groupby("arm")]
-    every = [*arms, released(data)]
-    intruder = Intruder(every, DEFAULT, [grid_of(table) for table in every], arms=len(arms))
-    for arm, table in enumerate(arms):
-        intruder.read(table, arm=arm)
-    intruder.read(every[-1])
-    stretches = itertools.pairwise([*intruder.edges, np.inf])
-    classes = itertools.product(range(len(arms)), stretches, ("event", "lost", "any"))
-    isolated = [each for each in classes if intruder.isolates(intruder.counts(each[2], *each[1], arm=each[0]))]
-    assert len(isolated) <= most
-    for arm, stretch, kind in isolated:  # and then never a number
-        weights = intruder.counts(kind, *stretch, arm=arm)
-        assert intruder.extreme(weights, largest=True) > intruder.extreme(weights, largest=False)
+    arms = [part for _, part in data.groupby("arm")]
+    curves = [curve(released(each)) for each in (*arms, data)]
+    intruder = Intruder(curves, len(arms))
+    for number, arm in enumerate(curves[:-1]):
+        intruder.read(arm, [number])
+    intruder.read(curves[-1], range(len(arms)))
+    found = list(itertools.islice(intruder.isolated(K), 20))
+    assert len(found) > 10
+    for each in found:
+        arm = arms[each.group]
+        inside = (arm["time"] > each.start) & (arm["time"] <= each.end)
+        kinds = arm["event"].map({1: "event", 0: "lost"})
+        assert each.least <= (inside & kinds.isin(each.kinds)).sum() <= each.most
+        assert each.least < each.most
 
 
 @pytest.mark.parametrize("name", ["veteran", "lung", "gbsg", "colon"])

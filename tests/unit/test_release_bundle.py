@@ -16,7 +16,9 @@ from paillasse.release import decide as deciding
 from paillasse.release.bundle import release
 from paillasse.release.decide import accepted_folder, decide, open_for_decision, read_decisions
 from paillasse.release.documents import Decision, Manifest, read_bundle
+from paillasse.release.gather import gather
 from paillasse.release.review import differences, review
+from paillasse.release.subtraction import told_together
 from paillasse.runs import record
 from paillasse.runs.artefacts import safe_forms
 from paillasse.runs.results import new_folder, write_state
@@ -152,6 +154,34 @@ def test_a_laxer_safe_form_whose_hash_fits_is_refused(bench):
     bench.ended(folder)
     with pytest.raises(DisclosureError, match="minimum cell of 5"):
         bench.release()
+
+
+def curves_of_veteran() -> dict:
+    data = pd.read_csv(ROOT / "data" / "veteran.csv")
+    return {
+        "all": kaplan_meier(data, "time", "status"),
+        "arms": kaplan_meier(data, "time", "status", by="trt"),
+    }
+
+
+def test_curves_that_together_tell_of_few_patients_are_refused(bench):
+    bench.executed(**curves_of_veteran())
+    with pytest.raises(DisclosureError, match=r"km/all and km/arms together tell of few patients: \d+ to \d+ "):
+        bench.release()
+    assert beside(bench.folder / "out" / "first") == []
+
+
+def test_curves_of_two_outcomes_of_the_same_groups_leave_together(bench):
+    lost = DATA.assign(lost=1 - DATA.status)
+    two = {name: kaplan_meier(lost, "rfstime", name, by="hormon") for name in ("status", "lost")}
+    bench.executed(**two)
+    assert len(read_bundle(bench.release()).items) == 2
+
+
+def test_curves_of_different_data_sets_leave_together(bench):
+    bench.executed(**curves_of_veteran())
+    safe_forms = {each.name: each.safe for each in gather(bench.folder, ["km"]).recorded}
+    assert told_together(safe_forms, {"all": {"one"}, "arms": {"another"}}) == []
 
 
 def test_a_table_s_name_cannot_lead_out_of_the_bundle(bench):
@@ -390,6 +420,15 @@ def test_few_patients_more_are_told_with_bounds_that_hold(bench):
     lines = review(bench.release("second"))
     assert "km/curves: the difference tells of few. n of median, 1: 245, then 240: from 1 to 9 fewer." in lines
     assert not [line for line in lines if "median, 0" in line]
+
+
+def test_curves_that_tell_of_few_patients_beside_those_of_an_earlier_release_are_told(bench):
+    results = curves_of_veteran()
+    bench.executed(arms=results["arms"])
+    made_at(bench.release("first"), "2026-01-01T00:00:00+00:00")
+    bench.executed(all=results["all"])
+    told = review(bench.release("second"))
+    assert any(line.startswith("km/all and km/arms of first together tell of few patients: ") for line in told)
 
 
 def test_a_release_is_compared_with_all_that_left_and_not_with_what_was_only_made(bench):

@@ -4,14 +4,17 @@ import json
 import os
 import sys
 import time
+from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from distributed import KilledWorker
 
 from paillasse.errors import RunError
 from paillasse.runs import owner, worker
 from paillasse.runs.declared import Run
-from paillasse.runs.elsewhere import variables_for, workers
+from paillasse.runs.elsewhere import Workers, variables_for, workers
 from paillasse.runs.execute import Job
 from paillasse.runs.owner import HEARTBEAT, SILENCE, beating, is_dead, this_process
 from paillasse.runs.repair import declare_killed, repair
@@ -128,6 +131,44 @@ def test_a_worker_with_other_code_says_which():
     worker.check_software(worker.SOFTWARE)
     with pytest.raises(RunError, match="another version of Python and of the shared library than this project"):
         worker.check_software({"Python": "2.7", "the shared library": "old"})
+
+
+class Dying:
+    """A scheduler some of whose workers die with a run in their hands, before they begin it."""
+
+    def __init__(self, deaths: int):
+        self.deaths = deaths
+
+    def scheduler_info(self) -> dict:
+        return {"workers": {}}
+
+    def run(self, *_, **__) -> dict:
+        return {}
+
+    def submit(self, _, order: Order, **__) -> Future:
+        self.deaths -= 1
+        future = Future()
+        if self.deaths >= 0:
+            future.set_exception(KilledWorker("a run", None, 0))
+        else:
+            future.set_result({"name": order.job.run.name, "state": "ok"})
+        return future
+
+
+def test_a_run_whose_worker_dies_before_it_begins_is_given_to_another(tmp_path):
+    job = Job(tmp_path, run_of(), 1)
+    with closing(Workers(Dying(2), 1, tmp_path, {})) as there:
+        there.execute(job)
+    assert job.state["state"] == "ok"
+
+
+def test_a_run_that_no_worker_lives_to_begin_is_given_up_and_leaves_nothing(tmp_path):
+    with (
+        closing(Workers(Dying(100), 1, tmp_path, {})) as there,
+        pytest.raises(RunError, match="died before it began"),
+    ):
+        there.execute(Job(tmp_path, run_of(), 1))
+    assert not list(tmp_path.glob("runs/km/*"))
 
 
 def refused(project: Path, on: str, profile=None) -> str:

@@ -3,13 +3,24 @@
 import gc
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 GRAMMAR = "rfc3987_syntax"
 
 
 @contextmanager
-def without_iri_grammar() -> Iterator[None]:
+def without(*packages: str) -> Iterator[None]:
+    """Inside, packages that others import where they are there seem not to be installed, unless they are imported."""
+    hidden = [package for package in packages if package not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # None, which the import system takes for "not installed"
+    try:
+        yield
+    finally:
+        for package in hidden:
+            del sys.modules[package]
+
+
+def without_iri_grammar() -> AbstractContextManager[None]:
     """Inside, jsonschema is imported without its check of internationalised addresses (`iri`, `iri-reference`).
 
     For these two, which no notebook's schema has, it builds a grammar of some 1.4 CPU seconds as soon as it is
@@ -17,14 +28,7 @@ def without_iri_grammar() -> Iterator[None]:
     Without the grammar's package, which is optional, jsonschema leaves such values unchecked, and so it does then in
     this process, unless it was imported before.
     """
-    if GRAMMAR in sys.modules:
-        yield
-        return
-    sys.modules[GRAMMAR] = None  # what the import system takes for "not installed"
-    try:
-        yield
-    finally:
-        del sys.modules[GRAMMAR]
+    return without(GRAMMAR)
 
 
 @contextmanager

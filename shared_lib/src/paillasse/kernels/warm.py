@@ -15,6 +15,7 @@ What may happen here was learnt by experiment:
   things (`paillasse.figures`, `matplotlib.pyplot`) is left to the kernel.
 - No old code: no kernel is forked any more once the file of any imported module is not the one that was imported.
 - It waits for nobody: what a client sends is awaited for a second.
+- It ends last, and what kernels have left behind ends with it.
 """
 
 import atexit
@@ -34,6 +35,7 @@ import time
 import warnings
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from paillasse.light_imports import without_garbage_search, without_iri_grammar
 
@@ -47,12 +49,13 @@ LAUNCHER = "ipykernel_launcher"  # the module that a Python kernel's command run
 # What every kernel loads until its first cell.
 KERNEL = (
     "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.debugger", "sqlite3",
-    "IPython.core.completerlib", "IPython.extensions.storemagic", "tornado.platform.asyncio", "tornado.queues",
-    "stringprep", "encodings.idna", "threadpoolctl", "numpy.random",
+    "IPython.core.completerlib", "IPython.core.debugger", "IPython.core.logger", "IPython.extensions.storemagic",
+    "tornado.platform.asyncio", "tornado.queues", "stringprep", "encodings.idna", "faulthandler", "threadpoolctl",
+    "numpy.random",
 )  # fmt: skip
 LONGEST_REQUEST = 1_000_000  # bytes; an environment has some ten thousand
 PATIENCE = 1.0  # seconds for a client to send its request
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 class Refusal(Exception):
@@ -297,6 +300,16 @@ class WarmProcess:
         self.over = True
 
 
+def end_children() -> None:
+    """Kill what kernels have left outside their groups: what a process leaves behind is its nearest subreaper's."""
+    children = f"/proc/self/task/{os.getpid()}/children"
+    with contextlib.suppress(OSError):  # a system without such lists
+        while left := [int(pid) for pid in Path(children).read_text().split()]:
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+
+
 def wanted_threads(environment: dict[str, str]) -> dict[str, int]:
     """How many threads BLAS and OpenMP would take in a cold kernel with this environment."""
     cores = len(os.sched_getaffinity(0))
@@ -332,12 +345,14 @@ def run_kernel(request: dict) -> None:
 def main() -> None:
     environment, began = dict(os.environ), time.time_ns()
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # read when ipykernel is imported: whose end ends a kernel
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     del sys.path[0]  # the working directory; a kernel puts its own there
     listener = socket.socket(fileno=int(sys.argv[1]))
     with without_garbage_search():
         refused = preload(sys.argv[2:])
     request = WarmProcess(listener, environment, began, refused).serve()
     if request is None:
+        end_children()
         os._exit(0)
     run_kernel(request)
     # What Python does at an end, but for taking all modules apart, which costs a forked kernel a copy of each page.

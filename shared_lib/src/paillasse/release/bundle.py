@@ -22,6 +22,7 @@ from paillasse.release.documents import MANIFEST, PAGE, REQUEST, File, Item, Man
 from paillasse.release.gather import Gathered, Recorded, gather
 from paillasse.release.pictures import picture
 from paillasse.release.review import compared_with_earlier
+from paillasse.release.subtraction import told_together
 from paillasse.release.support import need_counts_of_the_policy, smallest_count
 from paillasse.runs.artefacts import SUFFIX
 from paillasse.runs.provenance import CRATE
@@ -65,6 +66,7 @@ def release(project: Path, runs: list[str], to: Path, use: str | None = None) ->
     for permission in permissions.values():
         floor = floor.tightened(permission.policy)
     _need_safe_forms(gathered.recorded, floor)
+    _need_no_subtraction(gathered)
     request = Request(
         requester=os_user(),
         made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -149,6 +151,15 @@ def _need_safe_forms(recorded: list[Recorded], floor: Policy) -> None:
             wrong.append(str(error))
     if wrong:
         raise DisclosureError("\n".join(wrong))
+
+
+def _need_no_subtraction(gathered: Gathered) -> None:
+    data = {origin.run: {read.data_set for read in origin.data_sets} for origin in gathered.origins}
+    items = {each.item: each.safe for each in gathered.recorded}
+    found = told_together(items, {each.item: data[each.run] for each in gathered.recorded})
+    if found:
+        todo = "Release one of the two: without record(…) in its notebook the other stays; or join small groups."
+        raise DisclosureError("\n".join([*found, todo]))
 
 
 # The files of a bundle

@@ -5,6 +5,7 @@ Releases of a project lie side by side, so whoever checks one needs no index: th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from paillasse.disclosure.counts import behind, is_found
 from paillasse.disclosure.kept import as_json
 from paillasse.errors import DisclosureError, ReleaseError
 from paillasse.release.documents import MANIFEST, Manifest, read, read_bundle, safe_forms_of
+from paillasse.release.subtraction import told_together
 from paillasse.release.support import counts_of
 
 SUMMED = ("n_event", "n_lost")  # told since the row before; what can be subtracted are their sums
@@ -56,12 +58,23 @@ def compared_with_earlier(folder: Path, manifest: Manifest, safe_forms: Mapping[
     lines = []
     for earlier in earlier_releases(folder, manifest):
         try:
-            before = safe_forms_of(earlier, read_bundle(earlier))
+            their = read_bundle(earlier)
+            before = safe_forms_of(earlier, their)
         except (ReleaseError, DisclosureError) as error:
             lines.append(f"{earlier.name} cannot be compared: it is not as it was made ({type(error).__name__}).")
             continue
         lines += _in_sentences(earlier.name, differences(before, safe_forms))
+        data, names = _data_of(manifest), {item: f"{item} of {earlier.name}" for item in before}
+        were = {names[item]: data_sets for item, data_sets in _data_of(their).items()}
+        for (one, safe), (other, was) in product(safe_forms.items(), before.items()):
+            if one != other:  # those of one name are compared above
+                lines += told_together({one: safe, names[other]: was}, data | were)
     return lines
+
+
+def _data_of(manifest: Manifest) -> dict[str, set[str]]:
+    read_by = {run.run: {each.data_set for each in run.data_sets} for run in manifest.runs}
+    return {item.item: read_by[item.run] for item in manifest.items}
 
 
 def earlier_releases(folder: Path, manifest: Manifest) -> list[Path]:

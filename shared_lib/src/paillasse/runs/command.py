@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from paillasse.errors import RunError
-from paillasse.light_imports import without_garbage_search, without_iri_grammar
+from paillasse.light_imports import without, without_garbage_search, without_iri_grammar
 from paillasse.runs.declared import MANY_RUNS, Run, choose, default_profile, find_project, read_runs
 from paillasse.runs.inputs import plan_of
 from paillasse.runs.repair import repair
@@ -104,7 +104,8 @@ def _execute(project: Path, chosen: list[Run], declared: list[str], options: Opt
     # One run alone would wait for the warm process as long as for its own imports.
     is_worth_it = len(chosen) > 1 and options.on is None
     with warm_kernels({run.notebook for run in chosen}) if is_worth_it else contextlib.nullcontext():
-        with without_iri_grammar(), without_garbage_search():  # papermill, while the warm process imports the rest
+        # papermill, while the warm process imports the rest; without pyarrow, which it takes for files in Hadoop.
+        with without_iri_grammar(), without("pyarrow"), without_garbage_search():
             from paillasse.runs.execute import check_kernels
             from paillasse.runs.together import execute_all
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 MOST_SLURM_JOBS = 20  # at a time, where nobody says otherwise: a queue is shared
 TICK = 0.1
 BETWEEN_LOOKS = 1  # seconds
+ATTEMPTS = 3  # workers to which a run is given, should each die before it begins
 UNSEEN = 3  # seconds after which a run that no worker has taken up may be taken back
 UNANSWERED = 20  # seconds that a worker has to end a run
 WITNESS = ".elsewhere-"
@@ -74,7 +75,17 @@ class Workers:
         self.asking.join(UNANSWERED)
 
     def execute(self, job: Job) -> None:
-        """Execute a run on some worker, and wait for it: `job` shows what happens, and can be ended, as here."""
+        """Execute a run on some worker, and wait for it: `job` shows what happens, and can be ended, as here.
+
+        A run that is handed to a worker just as it dies is given to another one.
+        """
+        for _ in range(ATTEMPTS):
+            if self._is_executed(job):
+                return
+        raise RunError("the workers to which it was given died before it began; `paillasse run` runs it again")
+
+    def _is_executed(self, job: Job) -> bool:
+        """Give a run to a worker and wait for its end; False if none has begun it."""
         from distributed import KilledWorker
 
         job.folder = folder_for(job.project, job.run.name)
@@ -90,12 +101,17 @@ class Workers:
             if self._wait(future, job):
                 job.state = future.result()
         except (BegunBefore, CancelledError, KilledWorker):  # cancelled: the scheduler has gone
+            if not (job.folder / "run.json").is_file():
+                shutil.rmtree(job.folder, ignore_errors=True)
+                job.state = {"name": job.run.name, "state": job.ended_as, "error": None}
+                return job.ended_as is not None
             self._lost(job)
         except Exception:  # what went wrong around a run, as on this machine
             job.state = read_state(job.folder)
             raise
         finally:
             del self.jobs[name]
+        return True
 
     def _wait(self, future, job: Job) -> bool:
         """Wait for a run's end; False if there is nothing to wait for."""
@@ -117,8 +133,6 @@ class Workers:
 
     def _lost(self, job: Job) -> None:
         """Write the truth about a run whose worker has died. One that lives on unseen ends the run itself."""
-        if not (job.folder / "run.json").is_file():
-            raise RunError("the worker to which it was given died before it began; `paillasse run` runs it again")
         if not read_state(job.folder).get("finished"):
             declare_killed(job.folder, "its worker was killed, or can no longer be reached")
             show(job.folder)

@@ -138,7 +138,7 @@ class _Call:
         self.execute_one, self.is_here = execute_one, is_here
         self.display = display
         code = code_of(project)
-        threads, places = max(1, cores() // jobs), threading.Semaphore(jobs)
+        threads, places = max(1, cores() // jobs), threading.Semaphore(jobs) if is_here else None
         self.waiting = [Job(project, run, threads, code, places=places) for run in runs]
         self.names = [run.name for run in runs]
         self.estimates = Estimates(project, runs)
