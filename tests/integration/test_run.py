@@ -169,7 +169,7 @@ def test_a_run_that_was_begun_too_early_is_as_if_it_had_not_been_and_has_its_tur
     project.run("first", NOTED.format(name="first"))
     project.run("second", "'its turn'")
     assert project.paillasse("run", "--jobs", "1").returncode == 0
-    (project.folder / "notebooks" / "longer").write_text("9")
+    (project.folder / "notebooks" / "longer").write_text("15")
     (before,) = project.results("second")
     runner = project.start("run", "--jobs", "1", "--fresh")
     wait_until(lambda: len(project.results("second")) == 2)

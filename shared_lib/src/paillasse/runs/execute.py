@@ -51,7 +51,7 @@ from paillasse.runs.results import (
 )
 
 READS = "reads.jsonl"
-LONGEST_WAIT = 5.0  # seconds for a place, with a kernel that is ready
+LONGEST_WAIT = 3.0  # seconds for a place, with a kernel that is ready
 
 logger.addHandler(logging.NullHandler())  # its warnings would tear the progress display; failures are in run.json
 
@@ -77,7 +77,7 @@ class Job:
     cell: int = 0  # the code cell that is executing, numbered as In [n]
     cells: int = 0
     started: float | None = None  # by the monotonic clock
-    waits: bool = False  # its kernel is ready, but there is no place yet
+    early: bool = False  # begun before there was a place, so that its kernel is ready when there is one
     ended_as: str | None = None  # "timeout" or "cancelled"
     exit_code: int | None = None  # of a kernel that has died
     state: dict = field(default_factory=dict)
@@ -93,14 +93,15 @@ class Job:
         Raises
         ------
         NoPlaceError
-            There was none for a while, because other runs take longer than expected; or the kernel has ended meanwhile.
+            The run was begun early, and there was none for a while, because others take longer than expected; or its
+            kernel has ended meanwhile.
         """
         if self.places is None:
             yield
             return
-        if not self.places.acquire(blocking=False):
-            self._await_place()
+        self._await_place()
         try:
+            self.early = False
             self.started = time.monotonic()
             self.state["started"] = now().isoformat()
             yield
@@ -108,13 +109,11 @@ class Job:
             self.places.release()
 
     def _await_place(self) -> None:
-        self.waits = True
         deadline = time.monotonic() + LONGEST_WAIT
         while not self.places.acquire(timeout=0.1):
             if self.ended_as or time.monotonic() > deadline:
                 raise NoPlaceError
-        self.waits = False
-        if self.kernel is None or self.kernel.poll() is not None:
+        if self.early and (self.kernel is None or self.kernel.poll() is not None):
             self.places.release()
             raise NoPlaceError
 
@@ -160,7 +159,7 @@ class Job:
         return environment
 
     def overdue(self) -> bool:
-        if self.run.timeout is None or self.started is None or self.waits:
+        if self.run.timeout is None or self.started is None or self.early:
             return False
         return time.monotonic() > self.started + self.run.timeout
 
@@ -198,7 +197,7 @@ def execute(job: Job) -> dict:
             shutil.rmtree(job.folder, ignore_errors=True)
             if not isinstance(error, NoPlaceError):
                 raise
-            job.folder, job.client, job.exit_code, job.waits, job.state = None, None, None, False, {}
+            job.folder, job.client, job.exit_code, job.early, job.state = None, None, None, False, {}
             return job.state
         return _end(job, outcome)
 
@@ -293,14 +292,14 @@ def _run_papermill(job: Job) -> dict:
             progress_bar=False,
             job=job,
         )
-    except NoPlaceError:
-        raise
     except PapermillExecutionError as error:
         if error.ename == "OSError" and error.evalue.startswith(f"[Errno {errno.ENOSPC}]"):
             return {"state": "error", "error": _error(job, error.ename, DISK_FULL, harmless=True)}
         ours = error.ename in {each.__name__ for each in PaillasseError.__subclasses__()}
         return {"state": "error", "error": _error(job, error.ename, error.evalue, harmless=ours)}
     except Exception as error:  # a dead kernel, a kernel that is not there, a full disk: one run's, the rest goes on
+        if job.early:
+            raise NoPlaceError from None
         died = isinstance(error, RuntimeError) and str(error).startswith("Kernel died")  # also while it started
         state = job.ended_as or ("killed" if died else "error")
         if state == "timeout":

@@ -187,6 +187,7 @@ class _Call:
                 self.end(job)
                 continue
             free -= needed
+            job.early = len(self.running) >= self.jobs
             self.running[pool.submit(self.execute_one, job)] = job, lock
             if len(self.running) == room:
                 return
@@ -219,10 +220,11 @@ class _Call:
             job.watch()
         now = time.monotonic()
         if now > self.weigh_again:
+            spent = time.thread_time()
             kernels = {job.kernel.pid: job for job in self.executing if job.kernel}
             for pid, processes in with_descendants(kernels).items():
                 kernels[pid].weigh(processes)
-            self.weigh_again = now + max(WEIGHING, 50 * (time.monotonic() - now))
+            self.weigh_again = now + max(WEIGHING, 50 * (time.thread_time() - spent))
 
     def collect(self, pages: ThreadPoolExecutor) -> None:
         """Take out the runs that have ended. Their pages are written while the next ones are executed."""
