@@ -54,7 +54,7 @@ bench-runs:  ## measure a sweep of runs beside papermill alone (a quarter of an 
 	$(RUN) python benchmarks/runs.py
 
 lint:  ## check style and the arrows between the library's rooms
-	$(RUN) ruff check benchmarks demo.py in_env.py paillasse_answers.py hooks notebooks shared_lib tests
+	$(RUN) ruff check benchmarks demo.py in_env.py paillasse_answers.py setup_offline.py hooks notebooks shared_lib tests
 	$(RUN) lint-imports
 
 lock:  ## resolve requirements.in and the library's requirements anew

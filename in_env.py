@@ -5,7 +5,8 @@
 
 Needs Python >= 3.11 and nothing else. The environment is the folder `.venv`: exactly the packages of
 requirements.lock, each checked against its hash, then this folder's own packages, which no index ever serves.
-It is made anew only when one of the files that describe it has changed.
+It is made anew only when one of the files that describe it has changed. Where there is no internet, setup_offline.py
+makes it from a wheelhouse, and nothing here looks for an index.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ SCRIPTS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = SCRIPTS / ("python.exe" if os.name == "nt" else "python")
 LOCK = ROOT / "requirements.lock"
 STAMP = ENVIRONMENT / "made-from"
+OFFLINE = ENVIRONMENT / "made-offline"  # there if setup_offline.py made it
 # The shared library, and in a project the team's own package.
 LOCAL_PACKAGES = [folder for folder in (ROOT / "shared_lib", ROOT) if (folder / "src").is_dir()]
 
@@ -62,6 +64,12 @@ def make_environment() -> None:
     wanted = fingerprint()
     if STAMP.is_file() and STAMP.read_text(encoding="utf-8") == wanted:
         return
+    if OFFLINE.is_file():
+        sys.exit(
+            "This environment was made from a wheelhouse and is not complete, or requirements.lock, a pyproject.toml, "
+            "the Python or the folder's place has changed since.\n"
+            "Carry in a wheelhouse for this lock, then: make setup-offline. Where there is internet: make clean setup"
+        )
     print(f"Making the environment in {ENVIRONMENT} (once, and after each change of requirements.lock)", flush=True)
     STAMP.unlink(missing_ok=True)
     venv = [sys.executable, "-m", "venv", "--clear", ENVIRONMENT]

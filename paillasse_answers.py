@@ -43,7 +43,8 @@ MODULES = set(
     mpl_toolkits pip pkg_resources public py pylab pythonjsonlogger rpds sklearn sksurv slugify tlz websocket winpty
     xdist yaml zmq""".lower().split()
 )
-LAYOUT = {"conftest", "data", "data_catalog", "in_env", "notebooks", "runs", "shared_lib", "src", "test", "tests"}
+LAYOUT = {"conftest", "data", "data_catalog", "dist", "in_env", "notebooks", "runs"}
+LAYOUT |= {"setup_offline", "shared_lib", "src", "test", "tests"}
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 
 

@@ -30,6 +30,7 @@ RENDERED = [
 COPIED = [
     "data/README.md",
     "docs/disclosure.md",
+    "docs/enclave.md",
     "docs/more-than-one-machine.md",
     "docs/release.md",
     "docs/secure-data.md",
@@ -45,6 +46,7 @@ COPIED = [
     "in_env.py",
     "requirements.in",
     "requirements.lock",
+    "setup_offline.py",
     "shared_lib/LICENSE",
     "shared_lib/README.md",
     "shared_lib/pyproject.toml",
@@ -185,12 +187,13 @@ def test_nothing_of_a_new_project_is_taken_for_a_patient(generate, monkeypatch):
 
 def test_make_help_lists_every_recipe(generate):
     project = generate()
-    recipes = set(re.findall(r"^(\w+):", (project / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    recipes = set(re.findall(r"^([\w-]+):", (project / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     listed = subprocess.run(
         ["make", "--no-print-directory", "help"], cwd=project, check=True, capture_output=True, encoding="utf-8"
     ).stdout
     assert {line.split()[1] for line in listed.splitlines()} == recipes
-    assert recipes == {"help", "setup", "lab", "run", "scan", "hooks", "test", "refresh", "lock", "clean"}
+    daily = {"help", "doctor", "lab", "run", "scan", "hooks", "test", "refresh"}
+    assert recipes == daily | {"setup", "setup-offline", "wheelhouse", "lock", "clean"}
 
 
 def test_jupyterlab_asks_nobody_for_news_or_updates(generate):

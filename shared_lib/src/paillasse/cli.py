@@ -267,5 +267,39 @@ def refresh(notebooks, accept):
     sys.exit(1 if any(each.state == "refused" for each in refreshed) else 0)
 
 
+@main.command()
+@click.option("--profile", type=click.Choice(["public", "synthetic", "secure"]), help="Default: the one in force.")
+def doctor(profile):
+    """Say what is wrong with this project, each with the command that mends it; exits 1 if anything is.
+
+    Looked at are environment, kernels, catalogue, approvals, variables, the hook before commits, the template's record,
+    disk and memory. Nothing is changed.
+    """
+    from paillasse.project.doctor import examine, find_project, report
+
+    findings = examine(find_project(), profile)
+    click.echo(report(findings))
+    sys.exit(1 if any(each.state == "wrong" for each in findings) else 0)
+
+
+@main.command()
+@click.option("--python", metavar="3.X", help="For which Python; default: this one's minor version.")
+@click.option("--platform", metavar="TAG", help="For which platform, as wheels name it; default: this machine's.")
+@click.option("--to", type=PATH, default="dist", help="The folder; default: dist.")
+def wheelhouse(python, platform, to):
+    """Pack the environment for an enclave without internet: all wheels, licences, a bill of materials, checksums.
+
+    TAG is manylinux_2_28_x86_64 (Linux with glibc 2.28 or later: the default on Linux), win_amd64, macosx_13_0_arm64 …
+    In the enclave `make setup-offline` makes the environment from the archive.
+    """
+    from paillasse.project.doctor import find_project
+    from paillasse.project.target import Target
+    from paillasse.project.wheelhouse import build
+
+    archive = build(find_project(), Target.here(python, platform), to)
+    size = archive.stat().st_size / 1e6
+    click.echo(f"{archive}: {size:.0f} MB. Carry it in with its .sha256, then: make setup-offline")
+
+
 if __name__ == "__main__":  # `python -m paillasse.cli`, where the command is not on the path
     main(prog_name="paillasse")

@@ -52,6 +52,10 @@ class DisclosureError(PaillasseError):
     exit_code = 9
 
 
+class ProjectError(PaillasseError):
+    """A project's folder, its lock or its wheelhouse is not as it should be."""
+
+
 class ReleaseError(PaillasseError):
     """A bundle is not made, decided or reviewed as asked."""
 

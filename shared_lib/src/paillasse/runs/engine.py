@@ -62,9 +62,9 @@ def _engine() -> type:
             for index, cell in enumerate(nb_man.nb.cells):
                 if cell.cell_type == "code" and cell.source.strip():
                     self.numbers[index] = len(self.numbers) + 1
-            job.client, job.cells = self, len(self.numbers)
             waits = {"timeout": None, "shell_timeout_interval": 1}
             super().__init__(nb_man, log=logger, on_cell_start=self.count, **waits, **given)
+            job.client, job.cells = self, len(self.numbers)  # complete: another thread looks for its kernel at once
 
         def papermill_execute_cells(self):
             save, self.nb_man.save = self.nb_man.save, self.save
