@@ -99,7 +99,7 @@ class Table:
     total: int = 0
     pieces: list[tuple["Table | None", np.ndarray]] = field(default_factory=list)
 
-    @property
+    @cached_property
     def rows(self) -> int:
         return max((len(column) for column in self.columns.values()), default=0)
 

@@ -120,10 +120,9 @@ class Known:
         """The data set whose rows, which may be shown, the table shows; None if that is not certain."""
         if table.total > table.rows:
             return None
-        columns = _telling(table)
-        found = {}
-        for name, column in columns.items():
-            found[name] = self._index.columns_with(column)
+        columns, found = {}, {}
+        for name, column in _telling(table):
+            columns[name], found[name] = column, self._index.columns_with(column)
             if not found[name] and _goes_to_and_fro(column):
                 return None
         for place, data_set in enumerate(self.data_sets):
@@ -205,13 +204,15 @@ def _tolerance(column: Column, values):
     return np.abs(values) * (1e-6 if column.is_coarse else 1e-9) + 1e-12
 
 
-def _telling(table: Table) -> dict[str, Column]:
+def _telling(table: Table) -> Iterator[tuple[str, Column]]:
     """The columns that say something: no constant, no running number; a curve's start at time 0 is set aside."""
-    columns = {name: column for name, column in table.columns.items() if len(column) == table.rows}
-    x = columns.get("x")
-    if table.kind == "arrays" and x is not None and x.numbers is not None and x.numbers[0] == 0:
-        columns = {name: _without_start(column) for name, column in columns.items()}
-    return {name: column for name, column in columns.items() if not _says_nothing(column)}
+    x = table.columns.get("x")
+    has_start = table.kind == "arrays" and x is not None and x.numbers is not None and len(x.numbers) and x.numbers[0] == 0
+    for name, column in table.columns.items():
+        if len(column) == table.rows:
+            column = _without_start(column) if has_start else column
+            if not _says_nothing(column):
+                yield name, column
 
 
 def known_near(paths: list[Path]) -> Known:
