@@ -207,7 +207,8 @@ def _tolerance(column: Column, values):
 def _telling(table: Table) -> Iterator[tuple[str, Column]]:
     """The columns that say something: no constant, no running number; a curve's start at time 0 is set aside."""
     x = table.columns.get("x")
-    has_start = table.kind == "arrays" and x is not None and x.numbers is not None and len(x.numbers) and x.numbers[0] == 0
+    times = x.numbers if table.kind == "arrays" and x is not None else None
+    has_start = times is not None and len(times) > 0 and times[0] == 0
     for name, column in table.columns.items():
         if len(column) == table.rows:
             column = _without_start(column) if has_start else column
