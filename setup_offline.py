@@ -72,9 +72,8 @@ def check_fits(archive: Path) -> None:
     """It is for this project's lock, this Python and this machine, and holds nothing that the lock does not know."""
     with zipfile.ZipFile(archive) as packed:
         about = json.loads(packed.read("wheelhouse.json"))
-        wheels = packed.read("wheels.lock").decode("utf-8")
-    lock = in_env.LOCK.read_bytes()
-    if hashlib.sha256(lock).hexdigest() != about["lock"]:
+        wheels = packed.read("wheels.lock").decode("utf-8").splitlines()
+    if hashlib.sha256(in_env.LOCK.read_bytes()).hexdigest() != about["lock"]:
         refuse(archive, "it was made for another requirements.lock. Make it anew from this state of the project.")
     python = "{}.{}".format(*sys.version_info)
     if python != about["python"]:
@@ -84,10 +83,18 @@ def check_fits(archive: Path) -> None:
     machine = platform.machine().lower()
     if system not in about["platform"] or not about["platform"].endswith(machine):
         refuse(archive, f"it is for {about['platform']}; this machine is {system}, {machine}.")
-    known = lock.decode("utf-8")
-    for name, value in re.findall(r"(?m)^([\w.-]+)==.* --hash=(\S+)$", wheels):
-        if value not in known and about["built"].get(name, "no hash") not in known:
-            refuse(archive, f"its {name} is not in requirements.lock.")
+    for line in wheels:
+        wheel = re.fullmatch(r"([\w.-]+)==[^\\#]* --hash=(sha256:[0-9a-f]{64})", line)
+        if not wheel or line.count("--hash=") > 1 or not is_locked(*wheel.groups(), about["built"]):
+            refuse(archive, f"its {line.partition('=')[0][:60]} is not in requirements.lock.")
+
+
+def is_locked(name: str, value: str, built: dict[str, str]) -> bool:
+    """Whether the lock has the hash of the wheel, or knows the package only by the source that this was built from."""
+    lock = in_env.LOCK.read_text(encoding="utf-8")
+    known = re.findall(rf"(?m)^{re.escape(name)}==.*\\\n((?:    --hash=.*\n)+)", lock)
+    hashes = [re.findall(r"--hash=(\S+)", each) for each in known]
+    return any(value in each or each == [built.get(name)] for each in hashes)
 
 
 def make_environment(archive: Path) -> None:
@@ -121,11 +128,16 @@ def main() -> int:
         sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
     archive = chosen(sys.argv[1:]).resolve()
     check_content(archive)
-    check_fits(archive)
+    try:
+        check_fits(archive)
+    except (KeyError, ValueError, TypeError, AttributeError):
+        refuse(archive, "its wheelhouse.json or wheels.lock is not as this version of the project writes it.")
     try:
         make_environment(archive)
     except subprocess.CalledProcessError as failure:
         sys.exit(f"The environment is not complete; run this again once the error above is mended. {failure}")
+    except OSError as problem:
+        sys.exit(f"The environment is not complete: {problem}. Once that is mended, run this again.")
     return 0
 
 

@@ -145,6 +145,25 @@ def test_the_archive_is_whole_and_the_stranger_s_package_is_not_in_it(outside: P
     assert {"hatchling", "pip", "setuptools"} <= {line.partition("==")[0] for line in locked}
 
 
+def test_the_bill_of_materials_is_valid_cyclonedx(archive, tmp_path):
+    uv = shutil.which("uv", path=Path(sys.executable).parent)
+    subprocess.run([uv, "venv", "--quiet", tmp_path / "env"], check=True)
+    install = [uv, "pip", "install", "--quiet", "--python", tmp_path / "env", "--require-hashes", "-r"]
+    subprocess.run([*install, HERE / "sbom_validator.lock"], check=True)
+    with zipfile.ZipFile(archive) as packed:
+        packed.extract("sbom.cdx.json", tmp_path)
+    code = """if True:
+        import sys
+        from cyclonedx.schema import SchemaVersion
+        from cyclonedx.validation.json import JsonStrictValidator
+        text = open(sys.argv[1], encoding="utf-8").read()
+        sys.exit(JsonStrictValidator(SchemaVersion.V1_6).validate_str(text))
+    """
+    python = tmp_path / "env" / "bin" / "python"
+    said = subprocess.run([python, "-c", code, tmp_path / "sbom.cdx.json"], check=False, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr[-4000:]
+
+
 def test_in_the_enclave_the_library_is_the_project_s_and_the_environment_the_lock_s(inside: Place):
     where = inside.run(PYTHON, "in_env.py", "python", "-c", "import paillasse; print(paillasse.__file__)").stdout
     assert Path(where.strip()).is_relative_to(inside.folder / "shared_lib/src")

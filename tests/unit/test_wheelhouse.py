@@ -64,12 +64,13 @@ class Index:
         packages = {
             "colorama==0.4.6 ; sys_platform == 'win32'": "sha256:00",
             "pip==26.0": self.hash("pip-26.0-py3-none-any.whl"),
-            "pure-source==0.5": self.hash("pure_source-0.5.tar.gz"),
             f"sieve==2.0 ; {old}": self.hash("sieve-2.0-py3-none-any.whl"),
             f"sieve==3.0 ; {new}": self.hash("sieve-3.0-py3-none-any.whl"),
             "six==1.17.0": self.hash("six-1.17.0-py3-none-any.whl"),
         }
-        lines = [f"{each} \\\n    --hash={value} \\\n    --hash=sha256:ff" for each, value in packages.items()]
+        packages = {each: f"{value} \\\n    --hash=sha256:ff" for each, value in packages.items()}
+        packages["pure-source==0.5"] = self.hash("pure_source-0.5.tar.gz")  # the index has no wheel of it
+        lines = [f"{each} \\\n    --hash={value}" for each, value in sorted(packages.items())]
         return "\n".join([*lines, "    # via", "    #   something"]) + "\n"
 
     def pip(self, *arguments) -> None:
@@ -179,7 +180,7 @@ def test_pip_is_never_asked_for_the_library_and_for_all_else_by_hash(project, in
         if call[0] == "download":
             assert {"--require-hashes", "--no-build-isolation"} <= set(call)
             asked = [word for word in call if "==" in word]
-            assert asked and call.count("--hash=sha256:ff") == len(asked) == len({word.split("=")[0] for word in asked})
+            assert asked and len(asked) == len({word.split("=")[0] for word in asked})
         else:
             assert {"--no-index", "--no-build-isolation"} <= set(call)
     assert [call[0] for call in index.calls] == ["download", "download", "wheel", "wheel"]
@@ -192,9 +193,15 @@ def test_what_is_built_here_is_named_with_its_source(project, index):
 
 def test_a_source_that_gives_machine_code_is_refused(project, index):
     index.built_tag = "cp311-cp311-linux_x86_64"
-    with pytest.raises(ProjectError, match=r"pure_source-0.5.tar.gz has no wheel .* machine code"):
+    with pytest.raises(ProjectError, match=r"pure_source-0.5.tar.gz has no wheel, .* machine code"):
         wheelhouse.build(project, LINUX, project / "dist")
     assert list((project / "dist").iterdir()) == []
+
+
+def test_a_source_is_refused_where_the_index_has_wheels_for_other_platforms(project, index):
+    (index.folder / "six-1.17.0-py3-none-any.whl").rename(index.folder / "six-1.17.0.tar.gz")
+    with pytest.raises(ProjectError, match=r"six-1.17.0.tar.gz came, because no wheel of it runs there"):
+        wheelhouse.build(project, LINUX, project / "dist")
 
 
 def test_a_package_that_is_not_fetched_is_named(project, index):
@@ -320,8 +327,25 @@ def change_wheel_and_its_lock(content):
 def claim_that_it_was_built(content):
     change_wheel_and_its_lock(content)
     about = json.loads(content["wheelhouse.json"])
-    about["built"]["six"] = "sha256:" + "0" * 64
+    about["built"]["six"] = "sha256:ff"  # which the lock knows, beside the wheel's
     content["wheelhouse.json"] = json.dumps(about).encode()
+
+
+def add_option(content):
+    content["wheels.lock"] = b"--index-url https://example.org\n" + content["wheels.lock"]
+
+
+def allow_two_files(content):
+    two = b"--hash=sha256:" + b"0" * 64 + b" --hash="
+    content["wheels.lock"] = content["wheels.lock"].replace(b"--hash=", two)
+
+
+def change_built_wheel_alone(content):
+    content["wheels/pure_source-0.5-py3-none-any.whl"] += b"x"
+
+
+def change_form(content):
+    content["wheelhouse.json"] = b"[]"
 
 
 def of(**more):
@@ -340,6 +364,10 @@ CHANGES = {
     "no sums": (lambda content: content.pop("SHA256SUMS"), False, "it is damaged"),
     "sums made anew": (change_wheel_and_its_lock, True, "its six is not in requirements.lock"),
     "said to be built": (claim_that_it_was_built, True, "its six is not in requirements.lock"),
+    "option for pip": (add_option, True, "its --index-url https://example.org is not in requirements.lock"),
+    "two hashes": (allow_two_files, True, "its pip is not in requirements.lock"),
+    "built wheel": (change_built_wheel_alone, False, "wheels/pure_source-0.5-py3-none-any.whl was changed"),
+    "another form": (change_form, True, "its wheelhouse.json or wheels.lock is not as this version"),
     "another python": (of(python="3.99"), True, "it is for Python 3.99; this is"),
     "another system": (of(platform="win_arm64"), True, "it is for win_arm64; this machine is"),
     "another lock": (of(lock="0" * 64), True, "it was made for another requirements.lock"),

@@ -30,6 +30,7 @@ from paillasse.project.lock import FILE, Locked, read_lock
 from paillasse.project.sbom import Component, bill_of_materials, component_of, table_of_licences, texts_of_licences
 from paillasse.project.target import Target
 
+ANOTHER = "Where a package has no wheel for a target, name another --python or --platform, or lock another version."
 EPOCH = "315532800"  # 1980, the first year of a zip: what is built twice is the same
 
 
@@ -62,7 +63,7 @@ def build(project: Path, target: Target, folder: Path) -> Path:
         content = Path(temporary, "content")
         (content / "wheels").mkdir(parents=True)
         _download(packages, target, content / "wheels")
-        built = _build_sources(content / "wheels")
+        built = _build_sources(packages, content / "wheels")
         _build_library(project / "shared_lib", content / "library")
         wheels = [component_of(wheel) for wheel in sorted((content / "wheels").iterdir())]
         _check_complete(packages, wheels, built, target)
@@ -119,16 +120,24 @@ def _download(packages: list[Locked], target: Target, folder: Path) -> None:
             _pip("download", *options, *python, "--dest", folder, "-r", asked)
         except subprocess.CalledProcessError:
             raise ProjectError(
-                f"Not all of {FILE} could be fetched for {target}; pip says above which and why. A package without a "
-                "wheel for a platform needs another --platform or --python; `make wheelhouse` itself needs the network."
+                f"Not all of {FILE} could be fetched for {target}; pip says above which and why. Without the network "
+                f"nothing can be. {ANOTHER}"
             ) from None
         asked.unlink()
 
 
-def _build_sources(folder: Path) -> dict[str, str]:
-    """Make a wheel of each package that has none on the index; name → the hash of its source, which is in the lock."""
+def _build_sources(packages: list[Locked], folder: Path) -> dict[str, str]:
+    """Make a wheel of each package of which the index has none; name → its source's hash, the only one in the lock.
+
+    Of a package with wheels the source comes where none of them runs on the target: that is refused, also in the
+    enclave, so that nobody's wheel can pass for one that was built from a source.
+    """
+    alone = {each.hashes[0]: each.name for each in packages if len(each.hashes) == 1}
     built = {}
     for source in sorted(path for path in folder.iterdir() if path.suffix != ".whl"):
+        value = f"sha256:{_sha256(source)}"
+        if value not in alone:
+            raise ProjectError(f"{source.name} came, because no wheel of it runs there. {ANOTHER}")
         before = set(folder.iterdir())
         try:
             _pip("wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", folder, source)
@@ -136,11 +145,8 @@ def _build_sources(folder: Path) -> dict[str, str]:
             raise ProjectError(f"{source.name} has no wheel and could not be built; pip says above why") from None
         (wheel,) = set(folder.iterdir()) - before
         if not wheel.name.endswith("-none-any.whl"):
-            raise ProjectError(
-                f"{source.name} has no wheel for this platform on the index, and what is built here holds machine "
-                "code of this machine. Use another version of it, or name another --platform."
-            )
-        built[component_of(wheel).name] = f"sha256:{_sha256(source)}"
+            raise ProjectError(f"{source.name} has no wheel, and what is built here has machine code. {ANOTHER}")
+        built[alone[value]] = value
         source.unlink()
     return built
 

@@ -1,0 +1,98 @@
+"""No command installs `paillasse` by its name: it is free on the public index, where anybody could offer a package."""
+
+import importlib
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BY_NAME = re.compile(r"paillasse\s*($|[=<>~!@\[;])", re.IGNORECASE)
+ASKS = re.compile(r"(?i)\b(pip|uv|pipx|conda|mamba|poetry)\b.*\b(install|add)\b.*[\s'\"]paillasse\b|^paillasse==")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A project's folder with the modules that make its environment, which a test may import."""
+    for folder in ("shared_lib/src/paillasse", "src/lung_study"):
+        (tmp_path / folder).mkdir(parents=True)
+    for folder in (tmp_path, tmp_path / "shared_lib"):
+        (folder / "pyproject.toml").write_text("", encoding="utf-8")
+    for name in ("in_env.py", "setup_offline.py", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "in_env", raising=False)
+    monkeypatch.delitem(sys.modules, "setup_offline", raising=False)
+    yield tmp_path
+    for name in ("in_env", "setup_offline"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def commands(project, monkeypatch) -> list[list[str]]:
+    """Every command that would have been run; those that make an environment make its folder."""
+    ran = []
+
+    def run(command, **others):
+        ran.append([str(each) for each in command])
+        (project / ".venv").mkdir(exist_ok=True)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(shutil, "which", lambda name, **others: f"/bin/{name}")
+    return ran
+
+
+def installs(commands: list[list[str]]) -> tuple[list[list[str]], list[list[str]]]:
+    """Those of a list of requirements, and those of a folder."""
+    of_list = [each for each in commands if "--require-hashes" in each]
+    of_folder = [each for each in commands if "--editable" in each]
+    assert len(of_list) + len(of_folder) == len(commands) - 1  # but for the one that makes the folder
+    return of_list, of_folder
+
+
+def assert_local(of_folder: list[list[str]], project: Path, without_index: str) -> None:
+    assert [each[each.index("--editable") + 1] for each in of_folder] == [str(project / "shared_lib"), str(project)]
+    for each in of_folder:
+        assert {without_index, "--no-deps", "--no-build-isolation"} <= set(each)
+
+
+def test_with_internet_local_packages_come_from_their_folders_and_all_else_by_hash(project, commands):
+    importlib.import_module("in_env").make_environment()
+    of_list, of_folder = installs(commands)
+    assert [each[-1] for each in of_list] == [str(project / "requirements.lock")]
+    assert_local(of_folder, project, "--offline")
+    assert not [word for each in commands for word in each if BY_NAME.match(word)]
+
+
+def test_in_an_enclave_no_command_has_an_index(project, commands):
+    archive = project / "wheelhouse-x.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("wheels/pip-26.0-py3-none-any.whl", "")
+        packed.writestr("library/paillasse-0.1.0-py3-none-any.whl", "")
+    importlib.import_module("setup_offline").make_environment(archive)
+    of_list, of_folder = installs(commands)
+    assert len(of_list) == 1
+    assert_local(of_folder, project, "--no-index")
+    for each in [*of_list, *of_folder]:
+        assert "--no-index" in each and "--isolated" in each
+    assert not [word for each in commands for word in each if BY_NAME.match(word)]
+
+
+def test_no_file_asks_an_installer_for_it():
+    kinds = ["*Makefile", "*.yml", "*.yaml", "*.md", "*.in", "*.lock", "*.toml", "*Dockerfile*", ".ci/*"]
+    listing = ["git", "ls-files", "-z", *kinds]
+    names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, encoding="utf-8").stdout.rstrip("\0")
+    lines = [line for name in names.split("\0") for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
+    assert len(lines) > 1000
+    assert [line for line in lines if ASKS.search(line)] == []
+
+
+@pytest.mark.parametrize("line", ["paillasse", "paillasse==1", "paillasse[all]", "Paillasse @ file:///x"])
+def test_a_command_that_would_is_seen(line):
+    assert BY_NAME.match(line)
+    assert ASKS.search(f"RUN pip install --upgrade {line}")
