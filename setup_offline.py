@@ -83,6 +83,10 @@ def check_fits(archive: Path) -> None:
     machine = platform.machine().lower()
     if system not in about["platform"] or not about["platform"].endswith(machine):
         refuse(archive, f"it is for {about['platform']}; this machine is {system}, {machine}.")
+    glibc = re.match(r"manylinux_2_(\d+)_", about["platform"])
+    library, version = platform.libc_ver()
+    if glibc and (library != "glibc" or int(version.split(".")[1]) < int(glibc[1])):
+        refuse(archive, f"it needs glibc 2.{glibc[1]} or later; this machine has {library} {version}.")
     for line in wheels:
         wheel = re.fullmatch(r"([\w.-]+)==[^\\#]* --hash=(sha256:[0-9a-f]{64})", line)
         if not wheel or line.count("--hash=") > 1 or not is_locked(*wheel.groups(), about["built"]):

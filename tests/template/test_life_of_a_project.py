@@ -181,6 +181,10 @@ def test_in_the_enclave_the_tests_pass(inside: Place):
 def test_in_the_enclave_what_is_committed_is_scanned(inside: Place):
     inside.make("hooks")
     identity = ["-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
+    (inside.folder / "notes.md").write_text("# Notes\n", encoding="utf-8")
+    inside.run("git", "add", "notes.md")
+    done = inside.run("git", *identity, "commit", "--message", "Notes")
+    assert done.returncode == 0, done.stdout + done.stderr
     (inside.folder / "rows.csv").write_text("patient,birth_date,nir\nP1,1950-02-03,150027512345622\n" * 30)
     inside.run("git", "add", "rows.csv")
     done = inside.run("git", *identity, "commit", "--message", "Rows")

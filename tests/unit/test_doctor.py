@@ -186,6 +186,37 @@ def test_a_missing_package_is_wrong(project, name, seen):
     assert seen in project.finding("environment").seen
 
 
+def test_packages_are_read_from_the_environment_whatever_an_interrupted_installer_left(tmp_path, monkeypatch):
+    def package(folder: str, metadata: str, **files: str) -> None:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "METADATA").write_text(metadata, encoding="utf-8")
+        for name, text in files.items():
+            (tmp_path / folder / f"{name}.json").write_text(text, encoding="utf-8")
+
+    package("Six_x-1.dist-info", "Name: Six_x\nVersion: 1\n")
+    package("own-2.dist-info", "Name: own\nVersion: 2\n", direct_url='{"url": "file:///a%20b", "dir_info": {}}')
+    package("odd-3.dist-info", "Name: odd\nVersion: of mine\n", direct_url="[")
+    package("~nd-4.dist-info", "")
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+    assert doctor.installed_packages() == {
+        "six-x": ("1", None),
+        "own": ("2", Path("/a b")),
+        "odd": ("of mine", None),
+        "a folder of a package that is half removed": ("unknown", None),
+    }
+    assert doctor.differences({"odd": "3"}, {"odd": "of mine"}) == ["odd is of mine instead of 3"]
+
+
+def test_whatever_a_damaged_environment_raises_the_other_checks_go_on(project, monkeypatch):
+    def broken(*arguments):
+        raise AttributeError("module 'numpy' has no attribute '__version__'")
+
+    monkeypatch.setattr("paillasse.catalog.drivers.files.files_of", broken)
+    found = project.finding("catalogue")
+    assert found.seen == "cannot be looked at: AttributeError in the environment"
+    assert project.finding("memory").state == "ok"
+
+
 def test_an_environment_made_offline_is_made_anew_offline(project, monkeypatch):
     del project.installed["numpy"]
     own = project.folder / ".venv"

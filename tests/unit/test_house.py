@@ -30,6 +30,7 @@ def test_rooms_import_only_from_floors_below(monkeypatch):
             "from paillasse.runs import record",
             {"papermill", "pydantic", "nbconvert", "nbformat", "pandas", "plotly", "rich", "yaml"},
         ),
+        ("import paillasse.project.doctor", {"packaging", "pydantic", "yaml", "jupyter_client", "psutil"}),
         ("import paillasse.runs.together", {"dask", "distributed", "cryptography"}),
         ("import paillasse.notebooks.plugin", {"nbformat", "plotly", "pandas", "nbval", "nbdime"}),
         (

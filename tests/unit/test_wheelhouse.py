@@ -370,6 +370,7 @@ CHANGES = {
     "another form": (change_form, True, "its wheelhouse.json or wheels.lock is not as this version"),
     "another python": (of(python="3.99"), True, "it is for Python 3.99; this is"),
     "another system": (of(platform="win_arm64"), True, "it is for win_arm64; this machine is"),
+    "newer system": (of(platform=f"manylinux_2_99_{platform.machine()}"), True, "it needs glibc 2.99 or later"),
     "another lock": (of(lock="0" * 64), True, "it was made for another requirements.lock"),
 }
 

@@ -296,7 +296,9 @@ def wheelhouse(python, platform, to):
     from paillasse.project.target import Target
     from paillasse.project.wheelhouse import build
 
-    archive = build(find_project(), Target.here(python, platform), to)
+    project, target = find_project(), Target.here(python, platform)
+    click.echo(f"Packing what requirements.lock says for {target}: some hundred megabytes are fetched")
+    archive = build(project, target, to)
     size = archive.stat().st_size / 1e6
     click.echo(f"{archive}: {size:.0f} MB. Carry it in with its .sha256, then: make setup-offline")
 

@@ -66,17 +66,18 @@ def examine(project: Path, profile: str | None = None) -> list[Finding]:
     """
     findings = []
     for check in CHECKS:
-        name = check.__name__
         try:
             seen = list(check(project, profile))
-        except ImportError as error:
-            lack = f"cannot be looked at: the package {error.name} is missing or broken in the environment"
-            seen = [Finding("wrong", lack, remake(project))]
         except PaillasseError as error:
             seen = [Finding("wrong", str(error), "mend what is named, then: python3 in_env.py paillasse doctor")]
             if any(each.seen == str(error) for each in findings):
                 seen = [Finding("note", "cannot be looked at before that is mended")]
-        findings += [Finding(each.state, each.seen, each.mend, name) for each in seen]
+        except Exception as error:  # in a damaged environment an import may raise anything; the other checks go on
+            package = error.name if isinstance(error, ImportError) else None
+            kind = type(error).__name__
+            lack = f"the package {package} is missing or broken" if package else f"{kind} in the environment"
+            seen = [Finding("wrong", f"cannot be looked at: {lack}", remake(project))]
+        findings += [Finding(each.state, each.seen, each.mend, check.__name__) for each in seen]
     return findings
 
 
@@ -155,10 +156,14 @@ def installed_packages() -> dict[str, tuple[str, Path | None]]:
     found = {}
     places = list(dict.fromkeys(sysconfig.get_path(each) for each in ("purelib", "platlib")))
     for distribution in distributions(path=places):
-        origin = json.loads(distribution.read_text("direct_url.json") or "{}")
-        url = urlsplit(origin.get("url", ""))
-        folder = Path(url2pathname(url.path)) if url.scheme == "file" and "dir_info" in origin else None
-        found[canonicalize_name(distribution.name)] = distribution.version, folder
+        name = distribution.metadata.get("Name") or "a folder of a package that is half removed"
+        try:
+            origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+            url = urlsplit(origin["url"])
+            folder = Path(url2pathname(url.path)) if url.scheme == "file" and "dir_info" in origin else None
+        except (ValueError, LookupError, TypeError):  # most come from an index and have none
+            folder = None
+        found[canonicalize_name(name)] = distribution.metadata.get("Version") or "unknown", folder
     return found
 
 
@@ -192,7 +197,13 @@ def differences(locked: dict[str, str], there: dict[str, str]) -> list[str]:
     >>> differences({"numpy": "2.4.6", "scipy": "1.17.1", "six": "1.17"}, {"numpy": "2.4.6", "scipy": "1.18", "x": "1"})
     ['scipy is 1.18 instead of 1.17.1', 'six is missing', 'x is there and not locked']
     """
-    from packaging.version import Version
+    from packaging.version import InvalidVersion, Version
+
+    def is_same(a: str, b: str) -> bool:
+        try:
+            return Version(a) == Version(b)  # 2026.6 and 2026.06
+        except InvalidVersion:
+            return False
 
     found = []
     for name in sorted(locked.keys() | there.keys()):
@@ -200,7 +211,7 @@ def differences(locked: dict[str, str], there: dict[str, str]) -> list[str]:
             found.append(f"{name} is missing")
         elif name not in locked:
             found.append(f"{name} is there and not locked")
-        elif Version(there[name]) != Version(locked[name]):
+        elif not is_same(there[name], locked[name]):
             found.append(f"{name} is {there[name]} instead of {locked[name]}")
     return found
 
