@@ -34,22 +34,27 @@ def page_when_ready(server: subprocess.Popen) -> str:
     sys.exit("make lab did not answer")
 
 
-server = subprocess.Popen(
-    ["make", "lab", *sys.argv[1:]],
-    env=os.environ | {"JUPYTER_TOKEN": TOKEN, "BROWSER": "true"},
-    stdout=sys.stderr,
-    start_new_session=True,
-)
-try:
-    page = page_when_ready(server)
-    named = sorted(set(re.findall(r'(?:src|href)="([^"]+)"', page)))
-    started, kernel = ask("/api/kernels", json.dumps({"name": "python3"}).encode())
-    seen = {
-        "elsewhere": [each for each in named if "://" in each],
-        "files": {each: ask(each)[0] for each in named if "://" not in each},
-        "kernel": started,
-    }
-    print(json.dumps(seen))
-finally:
-    os.killpg(server.pid, signal.SIGTERM)
-    server.wait(timeout=60)
+def main() -> None:
+    server = subprocess.Popen(
+        ["make", "lab", *sys.argv[1:]],
+        env=os.environ | {"JUPYTER_TOKEN": TOKEN, "BROWSER": "true"},
+        stdout=sys.stderr,
+        start_new_session=True,
+    )
+    try:
+        page = page_when_ready(server)
+        named = sorted(set(re.findall(r'(?:src|href)="([^"]+)"', page)))
+        started, kernel = ask("/api/kernels", json.dumps({"name": "python3"}).encode())
+        seen = {
+            "elsewhere": [each for each in named if "://" in each],
+            "files": {each: ask(each)[0] for each in named if "://" not in each},
+            "kernel": started,
+        }
+        print(json.dumps(seen))
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=60)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ENGINE = "paillasse"
 KERNEL_LOG = "kernel.log"
-SAVE_EVERY = 5.0  # seconds
+SAVE_EVERY = 1.0  # seconds
 
 
 def __getattr__(name: str):
@@ -53,7 +53,7 @@ def _engine() -> type:
         """papermill's client, which tells the job where it is, and executes cells only when there is a place for it.
 
         papermill saves the whole notebook before and after each cell, which costs more than all else that it does.
-        Here it is saved once in five seconds at most, and always within five of what there is to save.
+        Here it is saved once a second at most, and always within a second of what there is to save.
         """
 
         def __init__(self, nb_man, job: "Job", **given):
