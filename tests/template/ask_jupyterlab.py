@@ -44,7 +44,7 @@ def main() -> None:
     try:
         page = page_when_ready(server)
         named = sorted(set(re.findall(r'(?:src|href)="([^"]+)"', page)))
-        started, kernel = ask("/api/kernels", json.dumps({"name": "python3"}).encode())
+        started, _ = ask("/api/kernels", json.dumps({"name": "python3"}).encode())
         seen = {
             "elsewhere": [each for each in named if "://" in each],
             "files": {each: ask(each)[0] for each in named if "://" not in each},
