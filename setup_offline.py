@@ -116,14 +116,16 @@ def make_environment(archive: Path) -> None:
     for folder in in_env.LOCAL_PACKAGES:  # by their folders: `paillasse` is never asked for by its name
         run_pip(["-m", "pip"], "--no-build-isolation", "--editable", folder)
     shutil.rmtree(WHEELS)
+    # Compiled as in_env.py does, on all cores; pip takes one. What is for another Python in a package cannot be.
+    subprocess.run([in_env.PYTHON, "-m", "compileall", "-qq", "-j", "0", in_env.ENVIRONMENT], check=False)
     in_env.STAMP.write_text(wanted, encoding="utf-8")
 
 
 def run_pip(pip: list, *arguments: str | Path) -> None:
     """Install with the environment's Python, without an index and without anybody's settings for pip."""
-    options = ["--isolated", "--no-index", "--no-deps", "--no-cache-dir", "--quiet", "--disable-pip-version-check"]
+    options = ["--isolated", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "--quiet"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
-    command = [in_env.PYTHON, *pip, "install", *options, *arguments]
+    command = [in_env.PYTHON, *pip, "install", *options, "--disable-pip-version-check", *arguments]
     subprocess.run(command, env=environment | {"PIP_CONFIG_FILE": os.devnull}, check=True)
 
 
