@@ -19,6 +19,7 @@ from paillasse.scan.dissection import Dissection
 
 PIECE = 1 << 20
 BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+IS_HTML = re.compile(r"<(?:!doctype html|html|head|body|div|table|p|script)(?![\w:.-])", re.IGNORECASE)
 PICTURES = (b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"wOFF", b"wOF2", b"\x00\x01\x00\x00\x00", b"OTTO")
 
 
@@ -94,7 +95,7 @@ def _text_file(found: Dissection, text: str, place: Place, must_read: bool) -> N
 
         take_notebook_apart(found, text, place)
     elif start.startswith("<") and re.match(r"<(?:\?xml|!--|!DOCTYPE|[A-Za-z])", start):
-        is_html = bool(re.search(r"<(?:!doctype html|html|head|body|div|table|p|script)\b", start, re.IGNORECASE))
+        is_html = bool(IS_HTML.search(start))
         found.markup(text if is_html else text.encode(), place, is_html=is_html)
     elif name.endswith((".json", ".geojson")) and is_file and start[:1] in ("{", "["):
         _json_file(found, text, place)

@@ -36,6 +36,8 @@ def take_markup_apart(found: Dissection, text: str | bytes, place: Place, is_htm
         found.texts.append(Text(place, data.decode("utf-8", "replace")))
         return
     for table in [each for each in root.iter("table", "{*}table") if next(each.iterancestors("table"), None) is None]:
+        if table.find(".//tr") is None and table.find(".//{*}tr") is None:
+            continue  # a spreadsheet's: its rows are elements that come again and again
         _table(found, table, place)
         if table.getparent() is not None:  # what is looked at as a table need not be read as words
             rest = etree.Element("hr")
