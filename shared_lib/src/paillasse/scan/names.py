@@ -98,6 +98,7 @@ GIVEN = {
     "patient", "dossier", "ndossier", "numdossier", "ndos", "ipp", "nip", "iep", "nir", "pseudo", "pseudonyme",
     "subjid", "mrn", "sejour",
 }  # fmt: skip
+STAGES = {"stage", "stade", "grade", "nodes", "ecog", "ps", "treatment", "traitement", "arm", "bras", "tumour", "tumor"}
 OUTCOMES = {"event", "evenement", "status", "statut", "dcd", "ddc", "death", "deces", "dead"}
 DURATIONS = {"time", "duration", "delai", "survie", "followup", "suivi", "os", "pfs", "futime", "rfstime", "dtime"}
 SUMMARY = STATISTICS | {

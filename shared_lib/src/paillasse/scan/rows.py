@@ -4,12 +4,13 @@ Rows of patients have codes, ages and dates; a table of estimates has words for 
 all their digits, or a count that says of how many patients a row is.
 """
 
+import math
 import re
 
 import numpy as np
 
 from paillasse.catalog.model import Field
-from paillasse.scan.containers import Column, Table, column_of
+from paillasse.scan.containers import NUMBER, Column, Table, column_of
 from paillasse.scan.known import DataSet, Known, plain
 from paillasse.scan.names import (
     CENSORED,
@@ -25,6 +26,7 @@ from paillasse.scan.names import (
     OUTCOMES,
     PERSON,
     QUASI,
+    STAGES,
     STATISTICS,
     TOLD,
     WEAK,
@@ -38,6 +40,7 @@ LIKE_AN_IDENTIFIER = re.compile(
 )
 
 
+CODES = re.compile(r"[A-Z]{4}\d{3}|[A-Z]\d\d[A-Z]{2}\d\d")  # of procedures (CCAM), of drugs (ATC)
 DATE = re.compile(r"(?:19|20)\d\d-\d\d-\d\d(?:[T ][\d:.]+Z?)?|\d\d?[/.-]\d\d?[/.-](?:19|20)?\d\d")
 
 
@@ -66,6 +69,8 @@ def patients_in_rows(table: Table, known: Known) -> int:
     ):  # of one patient, or a line each: nothing but names of the catalogue tells it from settings
         said = sum(c.numbers is not None and bool(words[name] & (PERSON | COURSE)) for name, c in named.items())
         is_given = any(map(_is_number_given, identifying))
+        if rows == 1 and table.place.path.startswith("source"):  # a profile that somebody made up
+            fits = 0
         return rows if fits >= 4 or (said >= 2 and (is_given or rows >= 4)) else 0
     names = next((c.texts for c in table.columns.values() if c.numbers is None and len(c) == table.rows), [])
     if len(names) >= 4 and (n := max((_upright(table, names, each) for each in known.data_sets), default=0)):
@@ -77,6 +82,8 @@ def patients_in_rows(table: Table, known: Known) -> int:
     if not _labels(table):  # a name that begins or ends with a word is less sure than the word alone
         quasi |= {name for name in entered if words.get(name, set()) & PERSON}
         clinical |= {name for name in entered if words.get(name, set()) & COURSE}
+    if not identifying and is_crossed(table):
+        return 0
     is_sure = len(identifying) >= 2 or any(_is_various(each) for each in identifying)
     if identifying and (fits >= 2 or quasi or clinical or is_sure):
         return rows
@@ -258,6 +265,9 @@ def identifiers_in(column: Column, fewest: int = 3) -> int:
     ]
     if len(like) < 0.8 * len(values) or len(values) < 0.3 * sum(bool(text) for text in column.texts):
         return 0
+    prefixes = {v[:4] for v in like if CODES.fullmatch(v)}
+    if len(prefixes) >= 0.4 * len(like) and all(map(CODES.fullmatch, like)):
+        return 0
     digits = sorted(int(number) for each in like if (number := "".join(filter(str.isdigit, each))[-12:]))
     running = len(digits) > 2 and digits[-1] - digits[0] == len(digits) - 1 and digits[0] <= 1
     return 0 if running and fewest > 1 else len(like)
@@ -273,12 +283,21 @@ def is_aggregated(table: Table, k: int) -> bool:
     if events is not None and ("nrisk" in named or "atrisk" in named) and table.rows > 12:
         left = finite(events + (0 if censored is None else censored))
         return bool(len(left)) and bool((left[1:] >= k).mean() >= 0.95)
+    is_histogram = _is_binned(named)
     for name, numbers in named.items():
-        if name in COUNTS:
+        if name in COUNTS or (name == "z" and "locations" in table.columns) or (name == "y" and is_histogram):
             values = finite(numbers)
             if len(values) and not np.any(values % 1) and np.all((values >= k) | (values == 0)):
                 return True
     return False
+
+
+def _is_binned(named: dict[str, np.ndarray]) -> bool:
+    """Whether bars stand over an even grid that does not only number them: their heights are counts of bins."""
+    x = named.get("x")
+    if x is None or "y" not in named or len(named) != 2 or len(x) < 3 or not np.all(np.diff(x) > 0):
+        return False
+    return is_grid(x) and not (np.array_equal(x, np.arange(len(x))) or np.array_equal(x, np.arange(1, len(x) + 1)))
 
 
 def _is_told(numbers: np.ndarray, k: int) -> bool:
@@ -292,7 +311,21 @@ def _is_told(numbers: np.ndarray, k: int) -> bool:
 def _is_described(table: Table) -> bool:
     """pandas' `describe`, either way round."""
     words = {text.strip().lower() for column in table.columns.values() for text in column.texts or () if text}
+    first = next(iter(table.columns.values())).numbers
+    if first is not None and 0.5 in first and np.all((first > 0) & (first < 1)) and np.all(np.diff(first) > 0):
+        return True  # by quantiles
     return len(STATISTICS & words) >= 3 or len(STATISTICS & {name.strip().lower() for name in table.columns}) >= 3
+
+
+def is_crossed(table: Table) -> bool:
+    """Whether rows are every combination of some keys, once: a table of rates or predictions, not of patients."""
+    keys = [
+        column.texts or column.numbers.tolist()
+        for name, column in table.columns.items()
+        if words_of(name) & (PERSON | STAGES) and len(column) == table.rows
+    ]
+    levels = [len(set(each)) for each in keys if len(set(each)) > 1]
+    return len(levels) >= 2 and math.prod(levels) == table.rows == len(set(zip(*keys, strict=True)))
 
 
 def _is_keyed(table: Table) -> bool:
@@ -352,7 +385,8 @@ def _looks_entered(table: Table) -> bool:
     measures = [
         n
         for n in numbers
-        if len(np.unique(finite(n))) > 0.6 * len(finite(n)) and not is_grid(n) and not np.any(finite(n) % 1)
+        if not _goes_one_way(n)
+        and len(np.unique(finite(n))) > 0.6 * len(finite(n)) and not is_grid(n) and not np.any(finite(n) % 1)
     ]
     words = [
         c.texts
@@ -362,10 +396,12 @@ def _looks_entered(table: Table) -> bool:
     if table.kind != "lines" and table.rows >= 5 and len(codes) + len(words) >= 2 and codes and measures:
         return True
     counted = any(plain(name) in COUNTS or COUNTED & set(re.findall(r"[a-z]+", name.lower())) for name in table.columns)
-    if table.kind == "arrays" or counted:
+    if table.kind == "arrays" or counted or sum(bool(NUMBER.fullmatch(name)) for name in table.columns) >= 2:
         return False
-    free = [n for n in measures if not _goes_one_way(n) and finite(n).max() >= 20]
-    return len(free) >= 3 or (len(free) >= 2 and bool(codes) and table.rows >= 5)
+    typical = [np.median(finite(n)) for n in measures if finite(n).max() >= 20 and finite(n).min() >= 0]
+    if len(typical) < 2 or max(typical) < 4 * min(typical):  # counts by two keys are of one size
+        return False
+    return len(typical) >= 3 or (bool(codes) and table.rows >= 5)
 
 
 def _goes_one_way(numbers: np.ndarray) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from paillasse.scan.containers import Column, Table
 from paillasse.scan.curves import is_stepped
 from paillasse.scan.known import Known
-from paillasse.scan.rows import identifiers_in, is_aggregated, patients_in_rows
+from paillasse.scan.rows import identifiers_in, is_aggregated, is_crossed, patients_in_rows
 from paillasse.scan.shapes import finite, is_curve, is_evenly_spaced, is_smooth, is_smooth_over, one_each
 
 FEWEST_LABELLED = 40  # rows; a table with a different word before each of fewer is one of estimates
@@ -42,6 +42,10 @@ def verdicts(table: Table, known: Known) -> Iterator[Verdict]:
         if n := identifiers_in(next(iter(table.columns.values()))):
             yield Verdict("identifiers", n)
         return
+    if table.kind == "days":
+        if n := _scattered_days(next(iter(table.columns.values()))):
+            yield Verdict("values", n)
+        return
     if table.kind == "drawn":
         if n := _drawn(table):
             yield Verdict("values", n)
@@ -65,8 +69,8 @@ def verdicts(table: Table, known: Known) -> Iterator[Verdict]:
             counts = []
         texts = [len(c) for c in table.columns.values() if c.texts and c.numbers is None and len(c) in known.sizes]
         counts += [one_each(days, known.sizes) for c in table.columns.values() if (days := _days(c)) is not None]
-        counts.append(_whole_pairs(table))
-        if (n := max(counts + texts, default=0)) and not _is_labelled(table):
+        counts += [_whole_pairs(table), _steps_as_they_came(table)]
+        if (n := max(counts + texts, default=0)) and not _is_labelled(table) and not is_crossed(table):
             yield Verdict("values", max(n, table.total))
 
 
@@ -104,6 +108,29 @@ def _days(column: Column) -> np.ndarray | None:
         return np.array(texts, dtype="datetime64[D]").astype(float)
     except ValueError:
         return None
+
+
+def _scattered_days(column: Column) -> int:
+    """How many patients' days a text can have: different ones over years, in no order; a log or a history has one."""
+    days = {text if "-" in text else "-".join(reversed(text.split("/"))): None for text in column.texts}
+    ordered = sorted(days)
+    if len(days) < 8 or list(days) in (ordered, ordered[::-1]) or ordered[0][:4] == ordered[-1][:4]:
+        return 0
+    turns = sum((a < b) != (b < c) for a, b, c in zip(days, list(days)[1:], list(days)[2:], strict=False))
+    return len(days) if turns > len(days) / 4 else 0
+
+
+def _steps_as_they_came(table: Table) -> int:
+    """A printed curve whose steps are at whole days, wherever an event was, and not at times that somebody chose."""
+    columns = [column.numbers for column in table.columns.values() if column.numbers is not None]
+    if table.kind not in ("frame", "lines", "series") or len(columns) < 2 or table.rows < 10:
+        return 0
+    times, *others = columns
+    values = finite(times)
+    if len(values) < table.rows - 1 or np.any(values % 1) or np.any(np.diff(values) <= 0) or is_evenly_spaced(values):
+        return 0
+    chosen = np.mean((values % 5 == 0) | (values % 12 == 0) | (values < 10))
+    return table.rows if chosen < 0.6 and any(is_curve(each) and finite(each).max() <= 1 for each in others) else 0
 
 
 def _whole_pairs(table: Table) -> int:

@@ -26,6 +26,13 @@ HEXADECIMAL = re.compile(r"\b(?:[0-9a-f]{2}){70,}\b|\b(?:[0-9A-F]{2}){70,}\b")
 BRACKETS = re.compile(r"(?<!rgb)(?<!rgba)[\[(]([^\[\](){}]{12,}|(?:True|False), ?[\d.]+)[\])]")
 NAMED_LIST = re.compile(r"([A-Za-z_À-ÿ][\w.À-ÿ]{0,40})[\"']?\s*[:=]\s*\[+([^\[\](){}:=]{8,100000})\]")
 POLARS_SERIES = re.compile(r"Series: '([^'\n]{1,60})' \[\w+\]\n\[\n([^\[\]]{4,})\]")
+# Numbers one after the other in a sentence; between semicolons they may have a comma.
+ENUMERATION = re.compile(
+    r"-?\d+(?:\.\d+)?(?:(?:, ?| et | and )-?\d+(?:\.\d+)?){19,}|-?\d+(?:[.,]\d+)?(?:; ?-?\d+(?:[.,]\d+)?){19,}"
+)
+DAY = re.compile(r"(?<![\d-])(?:19|20)\d\d-[01]\d-[0-3]\d(?!\d)|(?<![\d/])[0-3]\d/[01]\d/(?:19|20)\d\d(?!\d)")
+FEWEST_DAYS = 8
+VALUE = re.compile(r"-?\d+(?:\.\d+)?")
 R_VECTOR = re.compile(r"\s*\[(\d+)\]\s+(\S.*)")
 TRUTH = {"True": "1", "False": "0"}
 MARKUP = re.compile(r"<(?:table|svg|div|script|html|body|td|tr|p|span|math)\b", re.IGNORECASE)
@@ -37,6 +44,8 @@ TYPES = re.compile(
     r"|float\d*|timestamp.*|dbl|chr|fct|lgl|dttm|-{3,})[\s|<>-]*)+",
     re.IGNORECASE,
 )
+GLIMPSE = re.compile(r"\s*\$ (\S+)\s*(?::\s*\w+|<\w+>)\s+(.+)")  # a column a line: R's `str`, polars' `glimpse`
+TITLE = re.compile(r" ?A tibble: .*|shape: \(.*\)")
 RULE = re.compile(r"^[\s|+:=_-]+$")
 LIST_ITEM = re.compile(r"'([^']*)'|\"([^\"]*)\"|([^,\s][^,]*)")
 DELIMITERS = "\t;|&,"
@@ -71,10 +80,11 @@ def take_text_apart(found: Dissection, text: str, place: Place, is_code: bool = 
     if not is_code and MARKUP.search(text):
         found.markup(text, place)
         return
+    _named_lists(found, text, place)
     if JSON_START.search(text):
         text = _json_within(found, text, place)
     _arrays(found, text, place)
-    _lines(found, text, place)
+    take_lines_apart(found, text, place)
 
 
 def _encoded(found: Dissection, text: str, place: Place) -> str:
@@ -153,6 +163,16 @@ def _arrays(found: Dissection, text: str, place: Place) -> None:
             names = ["event", "time"] if is_survival and length == 2 else map(str, range(length))
             columns = {name: column_of([row[i] for row in rows]) for i, name in enumerate(names)}
             found.add(place.within("lists"), columns)
+    for match in ENUMERATION.finditer(BRACKETS.sub(" ", text)):
+        found.add(place.within("enumeration"), {"": column_of(VALUE.findall(match[0]))}, "arrays")
+    if place.output and len(days := DAY.findall(text)) >= FEWEST_DAYS:
+        found.add(place.within("days"), {"": Column(texts=days[:MOST_ROWS])}, "days")
+    if "[1]" in text:
+        _vectors_of_r(found, text, place)
+
+
+def _named_lists(found: Dissection, text: str, place: Place) -> None:
+    """Lists and columns that have a name, as polars, pyarrow and a program's literals write them."""
     named = defaultdict(dict)
     for name, inner in NAMED_LIST.findall(text):  # {'age': [54, 61, …], 'time': […]}
         items = [each.strip(" '\"\n") for each in inner.split(",")]
@@ -163,8 +183,6 @@ def _arrays(found: Dissection, text: str, place: Place) -> None:
     for name, inner in POLARS_SERIES.findall(text):
         items = column_of(inner.split())
         found.add(place.within("series"), {"index": column_of(list(range(len(items)))), name: items}, "series")
-    if "[1]" in text:
-        _vectors_of_r(found, text, place)
 
 
 def _vectors_of_r(found: Dissection, text: str, place: Place) -> None:
@@ -190,7 +208,7 @@ def _add_vector(found: Dissection, items: list[str], place: Place) -> None:
         found.add(place.within("vector"), {"": column}, "arrays")
 
 
-def _lines(found: Dissection, text: str, place: Place) -> None:
+def take_lines_apart(found: Dissection, text: str, place: Place) -> None:
     """Tables in lines: with a delimiter, in columns, or only alike."""
     alike: dict[tuple, list] = {}
     block: list[str] = []
@@ -203,8 +221,12 @@ def _lines(found: Dissection, text: str, place: Place) -> None:
             if drawn.strip() and not line.strip(" |"):
                 continue  # the line of a frame
         line = line.rstrip().removesuffix("\\\\").rstrip()
-        if line.lstrip().startswith(("#", "//", "*")):
-            line = line.lstrip().lstrip("#/*")
+        if line.lstrip().startswith(("#", "//", "*", ">")):
+            line = line.lstrip().lstrip("#/*>")
+        if TITLE.fullmatch(line):
+            continue
+        if glimpse := GLIMPSE.match(line):
+            line = "  ".join([glimpse[1], *glimpse[2].replace(",", " ").split()])
         if line.strip() and not RULE.match(line) and not (number and TYPES.fullmatch(line)):
             if line.startswith(("Name: ", "Length: ", "dtype: ")) and len(block) >= 2 and (end := SERIES.match(line)):
                 _series(found, block, end[1], place)
@@ -226,6 +248,8 @@ def _lines(found: Dissection, text: str, place: Place) -> None:
                 wide = [each.rstrip("\\ ") for each in block]
                 block = []
                 continue
+            if len(block) >= 5 and all(len(each.split()) == 1 for each in block):
+                found.add(place.within("words"), {"": column_of([each.strip(" ,;'\"") for each in block])}, "words")
             if len(block) < 2 or not _block(found, block[:MOST_ROWS], place):
                 for before, each in enumerate(block, number - len(block)):
                     _note_alike(each, before, alike, lambda rows: _add_alike(found, rows, place))
@@ -366,9 +390,11 @@ def delimited(lines: list[str], delimiter: str) -> list[list[str]]:
 
 
 def columns_of(rows: list[list[str]]) -> dict[str, Column]:
-    """Rows of texts as columns; the first row is the header unless it has a number in it."""
+    """Rows of texts as columns; the first row is the header unless it has a number in it, or only a key's levels."""
     header = [each.strip() for each in rows[0]]
-    has_header = not any(NUMBER.fullmatch(each) for each in header)
+    numbers = [float(each) for each in header[1:] if each.isdecimal()]
+    is_key = len(numbers) == len(header) - 1 > 1 and numbers == sorted(set(numbers)) and not NUMBER.fullmatch(header[0])
+    has_header = is_key or not any(NUMBER.fullmatch(each) for each in header)
     if not has_header:
         header = [f"#{i}" for i in range(len(header))]
     body = rows[1:] if has_header else rows
