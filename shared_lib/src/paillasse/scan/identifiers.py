@@ -39,24 +39,31 @@ BIRTH = re.compile(
 AGE = r"\b\d{1,3}[ -]?(?:ans\b|y/?o\b|years?[ -]old\b)"
 TITLED = r"\b(?:Mme|Mlle|Madame|Monsieur|M\.|Mr\.?|Mrs\.?|Ms\.?) [A-ZÀ-Þ][\w'-]*"
 ONE = r"\b(?:patiente?|homme|femme|man|woman|male|female|[Ll]e sujet)\b"
+# What becomes of one person and not of the example of a prognosis ("for a woman of 60 years, the risk of relapse is").
 FATE = (
-    r"(?:d[ée]c[ée]d[ée]|rechut[ée]|r[ée]cidiv|op[ée]r[ée]|progress|hospitalis[ée]|admis|exclu|diagnostiqu|trait[ée]"
-    r"|died|dead|relapsed|diagnosed|admitted|excluded|started|treated)"
+    r"\b(?:d[ée]c[ée]d[ée]e?|(?:a|avait) (?:rechut|r[ée]cidiv)[ée]e?|hospitalis[ée]e?|admise?|exclue?"
+    r"|died|relapsed|admitted|excluded)\b"
 )
 # A name and an age; or one person's age and what became of them.
 NOTES = re.compile(
     rf"{TITLED}[^\n]{{0,80}}?{AGE}|{ONE} ?(?:[a-zà-ÿ]+ ){{0,3}}?\(?{AGE}[^\n.]{{0,120}}?{FATE}"
     rf"|{AGE} (?:{ONE})[^\n.]{{0,120}}?{FATE}"
 )
+NAMED = re.compile(r"^\W*([A-ZÀ-Þ][A-ZÀ-Þ'-]{2,}) ([A-ZÀ-Þ][a-zà-ÿ]+(?:-[A-ZÀ-Þ][a-zà-ÿ]+)?)\W*$", re.MULTILINE)
 TELEPHONE = re.compile(
     r"(?i:t[ée]l|phone|portable|mobile|appel|joindre)[^\d\n+]{0,40}(?:\+33 ?[1-9]|0[1-9])(?:[ .-]?\d\d){4}(?!\d)"
     r"|\+33[ .]?(?:\(0\))?[1-9](?:[ .-]?\d\d){4}(?!\d)"
 )
 HOME = re.compile(
-    r"(?i:domicili|habit|demeur|adresse|lives at)[^\n]{0,60}\b\d{5}\b"
-    r"|(?i:\bRPPS\b)\D{0,10}\d{11}\b|(?i:patient)[^\n]{0,40}[\w.+-]+@[\w-]+\.\w+"
+    r"(?i:\bdomicili[ée]+|\bhabit(?:e|ant) |\bdemeurant|\blives at)[^\n]{0,60}\b\d{5}\b"
+    r"|(?i:\bRPPS\b)\D{0,10}\d{11}\b|(?i:\bpatiente?) ?[:(] ?[\w.+-]+@[\w-]+\.\w+"
 )
-MAIL = re.compile(r"[\w.+-]+@(?!example)[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}")
+AGE_WORDS = ("ans", "y/o", "yo", "old")
+CONTACT_WORDS = (
+    "+33", "tél", "tel", "phone", "portable", "mobile", "appel", "joindre", "domicili", "habit", "demeur",
+    "lives at", "rpps", "patient",
+)  # fmt: skip
+MAIL = re.compile(r"(?<![<\w.+-])(?<!email: )[\w.+-]+@(?!example)[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}")
 SEQUENCE = re.compile(
     r"^>[^\n]*\n[ACGTUN]{40,}$|^@[^\n]*\n[ACGTN]{30,}\n\+|^PID\|[^\n]*\^|\rPID\||^BEGIN:VCARD\s", re.MULTILINE
 )
@@ -124,8 +131,8 @@ def traces_in(text: Text, pseudonyms: Fingerprints, sources: str, says_where: bo
         yield Trace("social security number", len(numbers))
     if found := set(NIR_WITHOUT_KEY.findall(content)):
         yield Trace("social security number", len(found))
-    yield from _persons_in(text)
     lower = content.lower()  # a word that must be there is looked for first: most texts are tables of numbers
+    yield from _persons_in(text, lower)
     if any(word in lower for word in HOSPITAL_WORDS) and (found := set(HOSPITAL_NUMBER.findall(content))):
         yield Trace("hospital number", len(found))
     if any(word in lower for word in BIRTH_WORDS) and (found := set(BIRTH.findall(content))):
@@ -145,12 +152,17 @@ def traces_in(text: Text, pseudonyms: Fingerprints, sources: str, says_where: bo
         yield Trace("error message", count)
 
 
-def _persons_in(text: Text) -> Iterator[Trace]:
+def _persons_in(text: Text, lower: str) -> Iterator[Trace]:
     """Notes about one patient, where somebody lives, sequences and messages that are one person's."""
     content = text.text
-    if any(word in content for word in ("ans", "y/o", "yo", "old")) and (found := set(NOTES.findall(content))):
+    if any(word in lower for word in AGE_WORDS) and (found := set(NOTES.findall(content))):
         yield Trace("note", len(found))
-    found = {match.group() for each in (TELEPHONE, HOME) for match in each.finditer(content)}
+    named = set(NAMED.findall(content)) if text.place.output else ()  # a person a line, as hospitals write them
+    if len(named) >= 4 and all(len(set(each)) == len(named) for each in zip(*named, strict=True)):
+        yield Trace("identifiers", len(named))
+    found = set()
+    if any(word in lower for word in CONTACT_WORDS):
+        found = {match.group() for each in (TELEPHONE, HOME) for match in each.finditer(content)}
     if text.place.output and "@" in content:  # elsewhere, e-mail addresses are those of authors
         found |= set(MAIL.findall(content))
     if found:

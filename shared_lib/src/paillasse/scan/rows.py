@@ -36,7 +36,7 @@ from paillasse.scan.shapes import finite, is_constant, is_evenly_spaced, is_grid
 
 LIKE_AN_IDENTIFIER = re.compile(
     r"[A-Za-z]{0,6}[-_/ #.]?(?:\d{1,4}[-_/])?\d{3,}|(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9]{8,}"
-    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-fA-F]{16,}"
+    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-fA-F]{16,}|[12](?:\.\d+){6,}"
 )
 
 

@@ -24,6 +24,9 @@ DATA_URI = re.compile(r"data:([\w.+/-]*)((?:;[\w.+=-]+)*),([^\s\"'<>)]+)")
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]{80,}={0,2}")
 HEXADECIMAL = re.compile(r"\b(?:[0-9a-f]{2}){70,}\b|\b(?:[0-9A-F]{2}){70,}\b")
 BRACKETS = re.compile(r"(?<!rgb)(?<!rgba)[\[(]([^\[\](){}]{12,}|(?:True|False), ?[\d.]+)[\])]")
+HASHES = re.compile(r"^(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})$", re.MULTILINE)
+GIVEN_IN_A_ROW = re.compile(r"(?:\b[A-Za-z]{1,6}[-_]\d{4,}\b[\s,;]*(?:et |and )?){5,}")
+IN_A_ROW = re.compile(r"[\s,;]+(?:et |and )?")
 NAMED_LIST = re.compile(r"([A-Za-z_À-ÿ][\w.À-ÿ]{0,40})[\"']?\s*[:=]\s*\[+([^\[\](){}:=]{8,100000})\]")
 POLARS_SERIES = re.compile(r"Series: '([^'\n]{1,60})' \[\w+\]\n\[\n([^\[\]]{4,})\]")
 # Numbers one after the other in a sentence; between semicolons they may have a comma.
@@ -75,6 +78,9 @@ def take_text_apart(found: Dissection, text: str, place: Place, is_code: bool = 
             return
         except ValueError:
             pass
+    for words in (HASHES.findall(text), *(IN_A_ROW.split(match[0]) for match in GIVEN_IN_A_ROW.finditer(text))):
+        if len(words) > 4 and not is_code:
+            found.add(place.within("words"), {"": column_of([each for each in words if each])}, "words")
     text = opened(text, lambda data: found.content(data, place.within("encoded"), must_read=False))
     text = _encoded(found, without_escapes(text), place)
     if not is_code and MARKUP.search(text):
@@ -163,7 +169,8 @@ def _arrays(found: Dissection, text: str, place: Place) -> None:
             names = ["event", "time"] if is_survival and length == 2 else map(str, range(length))
             columns = {name: column_of([row[i] for row in rows]) for i, name in enumerate(names)}
             found.add(place.within("lists"), columns)
-    for match in ENUMERATION.finditer(BRACKETS.sub(" ", text)):
+    enumerates = text.count(",") + text.count(";") >= 19 and ENUMERATION.search(text)
+    for match in ENUMERATION.finditer(BRACKETS.sub(" ", text)) if enumerates else ():
         found.add(place.within("enumeration"), {"": column_of(VALUE.findall(match[0]))}, "arrays")
     if place.output and len(days := DAY.findall(text)) >= FEWEST_DAYS:
         found.add(place.within("days"), {"": Column(texts=days[:MOST_ROWS])}, "days")
