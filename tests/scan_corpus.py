@@ -709,6 +709,124 @@ def table_of_a_word_processor(folder):
         )
 
 
+# As an intruder hides them: another hospital's names, other ways to print, other alphabets, other files
+
+
+NAMES = {"pid": "num_dossier", "age": "age_dg", "nodes": "N_pos", "pgr": "RP", "rfstime": "delai_j", "status": "dcd"}
+ELSEWHERE = DATA[list(NAMES)].rename(columns=NAMES)
+UNSAID = ELSEWHERE[["age_dg", "N_pos", "RP", "delai_j", "dcd"]]
+CSV = UNSAID.head(40).to_csv(index=False)
+
+
+def _polars(data: pd.DataFrame) -> str:
+    types = pd.DataFrame([["---"] * data.shape[1], ["i64"] * data.shape[1]], columns=data.columns)
+    return f"shape: (400, {data.shape[1]})\n{_boxed(pd.concat([types, data]))}"
+
+
+PRINTED_ELSEWHERE = {
+    "frame_of_another_hospital": UNSAID.head().to_string(),
+    "frame_of_polars": _polars(UNSAID.head()),
+    "glimpse_of_polars": "\n".join(f"$ {c:<9} <i64> {', '.join(map(str, UNSAID[c].head(8)))}" for c in UNSAID),
+    "rows_of_spark": str([f"Row(age_dg={r.age_dg}, RP={r.RP}, t={r.delai_j})" for r in UNSAID.head(4).itertuples()]),
+    "times_and_events_of_r": "\n".join(
+        f" [{i + 1}] " + " ".join(f"{r.delai_j}{'' if r.dcd else '+'}" for r in UNSAID.iloc[i : i + 8].itertuples())
+        for i in range(0, 24, 8)
+    ),
+    "structured_array": " ".join(f"({bool(r.dcd)}, {r.delai_j}.)" for r in UNSAID.head(12).itertuples()),
+    "summary_of_three": UNSAID.head(3).describe().to_string(),
+    "curve_as_printed": pd.DataFrame(
+        {"KM_estimate": np.linspace(1, 0.8, 12)}, index=np.sort(UNSAID["delai_j"].unique())[:12]
+    ).to_string(),
+    "digits_of_another_width": UNSAID.head(8).to_string().translate({48 + i: 0xFF10 + i for i in range(10)}),
+    "letters_without_width": "\n".join("  ".join("\u200b".join(str(v)) for v in row) for row in UNSAID.to_numpy()[:9]),
+    "escaped_for_an_address": urllib.parse.quote(CSV),
+    "in_85_letters": base64.b85encode(CSV.encode()).decode(),
+    "in_32_letters": base64.b32encode(CSV.encode()).decode(),
+    "days_of_diagnosis": "\n".join(str(np.datetime64("2012-01-03") + int(days)) for days in DATA["rfstime"].head(12)),
+    "a_number_after_the_patient": "Exclue : patiente 40233 (61 ans).",
+    "a_note_of_the_ward": "Mme Dupont, 67 ans, opérée le 3 mars 2019, récidive hépatique à 14 mois.",
+    "a_telephone": "Rappeler la patiente au 06 12 34 56 78 avant mardi.",
+}  # fmt: skip
+LEAKS |= {name: _printed(name, text) for name, text in PRINTED_ELSEWHERE.items()}
+LEAKS |= {
+    name: _shown_as(name, "text/html", text)
+    for name, text in {
+        "spreadsheet_of_divs": "".join(
+            "<div>" + "".join(f"<div>{v}</div>" for v in row) + "</div>" for row in UNSAID.to_numpy()[:12]
+        ),
+        "addresses_with_values": "".join(
+            f'<a href="/p?dossier={r.num_dossier}&age={r.age_dg}&rp={r.RP}">x</a>'
+            for r in ELSEWHERE.head(20).itertuples()
+        ),
+        "table_without_a_header": UNSAID[["age_dg", "RP", "delai_j"]].head().to_html(header=False, index=False),
+    }.items()
+}
+
+
+@leak
+def a_patient_an_output(folder):
+    cells = [code("df.iloc[i]", printed(f"{r.age_dg} {r.RP} {r.delai_j}")) for r in UNSAID.head(30).itertuples()]
+    save(folder, "a_patient_an_output.ipynb", notebook(*cells))
+
+
+@leak
+def literals_under_names(folder):
+    columns = {name: UNSAID[name].head(9).tolist() for name in ("age_dg", "delai_j")}
+    save(folder, "literals_under_names.ipynb", notebook(code(f"data = pd.DataFrame({columns})")))
+
+
+@leak
+def patients_left_out_by_number(folder):
+    numbers = ELSEWHERE["num_dossier"].head(4).tolist()
+    save(folder, "patients_left_out_by_number.py", f"data = data[~data.num_dossier.isin({numbers})]\n")
+
+
+@leak
+def section_of_settings_each(folder):
+    lines = [f"[p{i}]\nage = {r.age_dg}\ndelai = {r.delai_j}\n" for i, r in enumerate(UNSAID.head(9).itertuples())]
+    save(folder, "section_of_settings_each.ini", "\n".join(lines))
+
+
+@leak
+def spreadsheet_of_an_open_office(folder):
+    rows = "".join(
+        "<table:table-row>"
+        + "".join(f"<table:table-cell><text:p>{v}</text:p></table:table-cell>" for v in row)
+        + "</table:table-row>"
+        for row in UNSAID.to_numpy()[:8]
+    )
+    body = f"<o:document xmlns:o='o' xmlns:table='t' xmlns:text='x'><table:table>{rows}</table:table></o:document>"
+    with zipfile.ZipFile(folder / "spreadsheet_of_an_open_office.ods", "w") as archive:
+        archive.writestr("content.xml", f"<?xml version='1.0'?>{body}")
+
+
+@leak
+def comment_of_a_photograph(folder):
+    text = CSV.encode()
+    segment = b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text
+    save(folder, "comment_of_a_photograph.jpg", b"\xff\xd8" + segment + b"\xff\xd9")
+
+
+@leak
+def deleted_from_a_database(folder):
+    with sqlite3.connect(folder / "deleted_from_a_database.db") as connection:
+        DATA.to_sql("cohort", connection, index=False)
+        connection.commit()
+        connection.execute("DROP TABLE cohort")
+    connection.close()
+
+
+@leak
+def message_of_a_laboratory(folder):
+    save(folder, "message_of_a_laboratory.hl7", "MSH|^~|LAB|A\rPID|1||A7^^^B||MARTIN^JEANNE||19570412|F\r")
+
+
+@leak
+def sequences(folder):
+    letters = "".join(np.random.default_rng(1).choice(list("ACGT"), 60))
+    save(folder, "sequences.fa", f">A-7 exon 8\n{letters}\n")
+
+
 # What does not
 
 
@@ -930,6 +1048,71 @@ def settings(folder):
         "settings.json",
         {"theme": "dark", "tau": 5.0, "levels": [0.05, 0.25, 0.5, 0.75, 0.95], "size": [640, 480]},
     )
+
+
+def _keyed(rows: list[tuple], names: str) -> str:
+    return pd.DataFrame(rows, columns=names.split()).to_string(index=False)
+
+
+CHANCE = np.random.default_rng(12)
+PRINTED_CLEAN = {
+    "counts_by_two_keys": pd.DataFrame(
+        CHANCE.integers(30, 900, (10, 3)), index=pd.RangeIndex(10, name="nodes"), columns=["I", "II", "III"]
+    ).to_string(),
+    "predictions_over_a_grid": _keyed(
+        [(a, g, n, a * g / 400 + n / 90) for a in (40, 50, 60, 70) for g in (1, 2, 3) for n in (0, 3, 10)],
+        "age grade nodes risk",
+    ),
+    "quartiles": DATA[["age", "size", "rfstime"]].quantile([0.25, 0.5, 0.75]).to_string(),
+    "losses_of_epochs": "\n".join(
+        f"Epoch {i}/40 loss {np.exp(-i / 12) + noise:.4f}" for i, noise in enumerate(CHANCE.normal(size=40) / 200)
+    ),
+    "replicates_of_a_simulation": _keyed(
+        [(i, s, e, 500 - e, h) for i, (s, e, h) in enumerate(zip(
+            CHANCE.integers(1000, 9999, 12), CHANCE.integers(200, 300, 12), CHANCE.normal(size=12).round(4), strict=True
+        ))],
+        "rep seed n_events n_censored log_hr",
+    ),
+    "numbers_at_risk": "months   0   12   24   36\nA      412  330  251  188\nB      398  345  290  241",
+    "running_numbers_of_r": " [1]  1  2  3  4  5  6  7  8\n [9]  9 10 11 12 13 14 15 16",
+    "public_holidays": "\n".join(
+        f"2026-{day}" for day in ("01-01", "04-06", "05-01", "05-08", "05-25", "07-14", "08-15", "11-11", "12-25")
+    ),
+}  # fmt: skip
+DRAWN_CLEAN = {
+    "loss_over_epochs": {
+        "type": "scatter", "x": list(range(100)),
+        "y": typed(np.exp(-np.arange(100) / 20) + CHANCE.normal(size=100) / 200),
+    },
+    "map_of_departements": {
+        "type": "choropleth", "locations": [f"{i:02}" for i in range(1, 96) if i != 20],
+        "z": CHANCE.integers(11, 900, 94).tolist(),
+    },
+    "bars_of_a_histogram": {
+        "type": "bar", "x": np.linspace(-2, 2, 21).round(2).tolist(), "y": CHANCE.integers(20, 500, 21).tolist()
+    },
+}  # fmt: skip
+CLEAN |= {name: _printed(name, text) for name, text in PRINTED_CLEAN.items()}
+CLEAN |= {name: _drawn(name, **trace) for name, trace in DRAWN_CLEAN.items()}
+
+
+@clean
+def codes_of_procedures(folder):
+    source = "acts = ['QEFA003', 'QEFA004', 'GFFA009', 'JGFA014', 'HHFA002']\ndrugs = ['L01XA02', 'L02BA01', 'L01FF02']"
+    save(folder, "codes_of_procedures.ipynb", notebook(code(source)))
+
+
+@clean
+def a_made_up_profile(folder):
+    text = "For a woman of 60 years with a tumour of grade 2, the risk at 5 years is 23 %."
+    source = 'profile = {"age": 60, "grade": 2, "nodes": 3, "size": 25, "hormon": 1}'
+    save(folder, "a_made_up_profile.ipynb", notebook(markdown(text), code(source, printed("0.231"))))
+
+
+@clean
+def doses_of_a_protocol(folder):
+    rows = [f"{c},{14 * c + d},{drug},{dose}" for c in range(4) for d, drug, dose in ((1, "A", 85), (1, "B", 400))]
+    save(folder, "doses_of_a_protocol.csv", "cycle,day,drug,dose\n" + "\n".join(rows))
 
 
 def make(folder: Path) -> None:

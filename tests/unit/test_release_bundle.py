@@ -134,7 +134,7 @@ def test_patients_in_the_clothes_of_a_safe_form_are_found_by_the_scan_and_nothin
     rows = DATA[["age", "size", "nodes", "pgr", "er", "rfstime"]].assign(mark="rounded")
     bench.executed(curves=Safe("Missing", "All rounded", {"table": rows}, ("Rounded.",), DEFAULT))
     to = bench.folder / "out" / "first"
-    with pytest.raises(ReleaseError, match=r"(?s)The scan found .*km/curves\.csv: values that came one") as error:
+    with pytest.raises(ReleaseError, match=r"(?s)The scan found .*km/curves\.csv: rows of a table") as error:
         bench.release()
     assert error.value.exit_code == 1
     assert beside(to) == []

@@ -15,7 +15,10 @@ from paillasse.scan.dissection import Dissection
 
 FEWEST = 12  # numbers that a blob of bytes must hold to be looked at
 OPERATOR = re.compile(rb"((?:[-+]?(?:\d+\.?\d*|\.\d+)\s+){2,6})(m|l|c|v|y|re|cm|Td|Tm)\b")
-SHOWN = re.compile(rb"\(((?:[^()\\]|\\.)*)\)|<([0-9A-Fa-f\s]{4,})>")
+OF_PICTURES = {  # a PNG's own: pixels, colours, sizes, times
+    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"bKGD", b"hIST", b"pHYs",
+    b"sPLT", b"tIME", b"acTL", b"fcTL", b"fdAT", b"cICP", b"mDCv", b"cLLi",
+}  # fmt: skip
 
 
 def take_npy_apart(found: Dissection, data: bytes, place: Place) -> None:
@@ -230,6 +233,8 @@ def take_png_apart(found: Dissection, data: bytes, place: Place) -> None:
                 if compressed:
                     content = zlib.decompressobj().decompress(content, 10_000_000)
             found.text(content.decode("utf-8", "replace"), place.within("text"))
+        elif kind not in OF_PICTURES:
+            found.content(body, place.within("chunk"), must_read=False)
         if kind == b"IEND":
             if data[at:].strip(b"\x00\r\n "):
                 found.content(data[at:], place.within("behind the picture"), must_read=False)

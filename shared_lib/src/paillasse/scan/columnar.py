@@ -84,6 +84,8 @@ def take_sqlite_apart(found: Dissection, data: bytes, place: Place) -> None:
             rows = cursor.fetchall()
             total = connection.execute(f"SELECT count(*) FROM {quoted}").fetchone()[0]
             _rows(found, heads, rows, total, place.within(name))
+        if connection.execute("PRAGMA freelist_count").fetchone()[0]:
+            found.cannot_read(place, "it still holds what was deleted from it, until it is vacuumed")
     except sqlite3.Error:
         found.cannot_read(place, "it is a damaged SQLite file")
     finally:

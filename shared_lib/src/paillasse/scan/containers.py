@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-NUMBER = re.compile(r"[-+−]?(?:\d+(?:[.,]\d+)?|\.\d+)(?:[eE][-+]?\d+)?\s?%?")
+NUMBER = re.compile(r"[-+−]?(?:\d+(?:[.,]\d*)?|\.\d+)(?:[eE][-+]?\d+)?\s?%?")
 MISSING = {"", "na", "nan", "none", "null", "<na>", "nat", "n/a", ".", "-", "–", "…", "..."}
 MOST_BYTES = 400_000_000  # decoded from one file, all layers together
 MOST_ROWS = 200_000  # looked at in one table; more are counted

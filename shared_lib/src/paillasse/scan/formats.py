@@ -19,6 +19,8 @@ from paillasse.scan.dissection import Dissection
 
 PIECE = 1 << 20
 BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+READABLE = re.compile(rb"[\t\n\r -~]{60,}")
+IS_HTML = re.compile(r"<(?:!doctype html|html|head|body|div|table|p|script)(?![\w:.-])", re.IGNORECASE)
 PICTURES = (b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"wOFF", b"wOF2", b"\x00\x01\x00\x00\x00", b"OTTO")
 
 
@@ -53,7 +55,9 @@ def take_content_apart(found: Dissection, data: bytes, place: Place, must_read: 
     elif data[:1] == b"\x80" and data[1:2] in b"\x02\x03\x04\x05":
         binary.take_pickle_apart(found, data, place)
     elif data.startswith(PICTURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
-        return  # pixels and letter shapes
+        # Pixels and letter shapes are passed; long runs of letters are none: EXIF, comments, what stands behind.
+        for run in list(READABLE.finditer(data))[:1000]:
+            found.text(run[0].decode("ascii"), place.within("text"))
     elif data[:1] == b"x" and data[1:2] in b"\x01\x5e\x9c\xda" and _inflates(data):
         _unpacked(zlib.decompressobj(), found, data, place)
     else:
@@ -87,6 +91,9 @@ def _decoded(data: bytes) -> str | None:
 
 def _text_file(found: Dissection, text: str, place: Place, must_read: bool) -> None:
     name = place.file.lower()
+    if text.startswith("{\\rtf"):
+        text = re.sub(r"\\(?:row|par|line)\b", "\n", re.sub(r"\\cell\b", "\t", text))
+        text = re.sub(r"\\[a-z]+-?\d* ?|[{}]", "", text)
     start = text.lstrip()[:300]
     is_file = must_read and not place.path
     if name.endswith(".ipynb") and is_file:
@@ -94,7 +101,7 @@ def _text_file(found: Dissection, text: str, place: Place, must_read: bool) -> N
 
         take_notebook_apart(found, text, place)
     elif start.startswith("<") and re.match(r"<(?:\?xml|!--|!DOCTYPE|[A-Za-z])", start):
-        is_html = bool(re.search(r"<(?:!doctype html|html|head|body|div|table|p|script)\b", start, re.IGNORECASE))
+        is_html = bool(IS_HTML.search(start))
         found.markup(text if is_html else text.encode(), place, is_html=is_html)
     elif name.endswith((".json", ".geojson")) and is_file and start[:1] in ("{", "["):
         _json_file(found, text, place)

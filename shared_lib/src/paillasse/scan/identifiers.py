@@ -9,33 +9,73 @@ from paillasse.scan.containers import Text
 from paillasse.scan.fingerprints import Fingerprints
 
 # The French number of social security: sex, year, month, département, commune, number, key.
+APART = r"[ .\-_/]?"
 NIR = re.compile(
-    r"(?<![\d.])([1-478])[ .\u00a0\u202f]?(\d\d)[ .\u00a0\u202f]?(0[1-9]|1[0-2]|[2-9]\d)[ .\u00a0\u202f]?"
-    r"(\d\d|2[ABab])[ .\u00a0\u202f]?"
-    r"(\d{3})[ .\u00a0\u202f]?(\d{3})[ .\u00a0\u202f-]{0,3}(\d\d)(?![\d.]\d)"
+    rf"(?<![\d.])([1-478]){APART}(\d\d){APART}(0[1-9]|1[0-2]|[2-9]\d){APART}(\d\d|2[ABab]){APART}"
+    rf"(\d{{3}}){APART}(\d{{3}})[ .\-_/]{{0,3}}(\d\d)(?![\d.]\d)"
+)
+NIR_WITHOUT_KEY = re.compile(
+    r"\b(?:NIR|INS|s[ée]cu(?:rit[ée] sociale)?)\b[^\d\n]{0,12}"
+    r"([1-478]\d\d(?:0[1-9]|1[0-2]|[2-9]\d)(?:\d\d|2[AB])\d{6})(?!\d)"
 )
 HOSPITAL_NUMBER = re.compile(
     r"\b(?:IPP|IEP|NIP|NDA|MRN|NHS(?: number)?|num[ée]ro (?:de )?(?:dossier|patient|s[ée]jour)|"
     r"medical record(?: number)?)"
-    r"\b[\"']?\s*(?:n[°o]\.?)?\s*(?:[:=#]|est|is)?\s*[\"']?([A-Z]{0,3}\d{5,12})\b",
+    r"\b[\"']?\s*(?:n[°o]\.?)?\s*(?:[:=#]|est|is)?\s*[\"']?([A-Z]{0,3}\d{5,12})\b"
+    r"|\b(?:patiente?|dossier|participante?|sujet|subject)\s*(?:n[°o]\.?|==?|:|#)?\s*((?!(?:19|20)\d\d\b)\d{4,12})\b"
+    r"|(?:patient|dossier|ipp|nip|pseudo)(?:_?id)?[\"'\])]*(?:\.isin\(\s*\[|\s*[!=]=)\s*[\"']?([A-Z]{0,3}\d{4,12})\b",
     re.IGNORECASE,
 )
 DATE = (
     r"(?:\d{1,2}[/.\- ]\d{1,2}[/.\- ](?:19|20)?\d\d|(?:19|20)\d\d[/.\-]\d\d[/.\-]\d\d"
-    r"|\d{1,2}(?:er)? \w{3,9}\.? (?:19|20)\d\d)"
+    r"|\d{1,2}(?:er)? \w{3,9}\.? (?:19|20)\d\d|[A-Z][a-z]{2,8}\.? \d{1,2},? (?:19|20)\d\d)"
 )
 BIRTH = re.compile(
     rf"(?:\bn[ée]+(?:\(?e\)?)? le|\bdate[ _]?(?:de|of)[ _]?(?:naissance|birth)|\bbirth[ _]?dat(?:e|um)"
-    rf"|\bborn(?: on)?|\bd\.?o\.?b\b|\bddn\b|\bdat_?nais\w*)"
+    rf"|\bborn(?: on)?|\bd\.?o\.?b\b|\bddn\b|\bdat_?nais\w*|\bBDAY)"
     rf"[\"']?\W{{0,4}}\s*(?:le\s+|on\s+)?[\"']?({DATE})",
     re.IGNORECASE,
+)
+AGE = r"\b\d{1,3}[ -]?(?:ans\b|y/?o\b|years?[ -]old\b)"
+TITLED = r"\b(?:Mme|Mlle|Madame|Monsieur|M\.|Mr\.?|Mrs\.?|Ms\.?) [A-ZÀ-Þ][\w'-]*"
+ONE = r"\b(?:patiente?|homme|femme|man|woman|male|female|[Ll]e sujet)\b"
+# What becomes of one person and not of the example of a prognosis ("for a woman of 60 years, the risk of relapse is").
+FATE = (
+    r"\b(?:d[ée]c[ée]d[ée]e?|(?:a|avait) (?:rechut|r[ée]cidiv)[ée]e?|hospitalis[ée]e?|admise?|exclue?"
+    r"|died|relapsed|admitted|excluded)\b"
+)
+# A name and an age; or one person's age and what became of them.
+NOTES = re.compile(
+    rf"{TITLED}[^\n]{{0,80}}?{AGE}|{ONE} ?(?:[a-zà-ÿ]+ ){{0,3}}?\(?{AGE}[^\n.]{{0,120}}?{FATE}"
+    rf"|{AGE} (?:{ONE})[^\n.]{{0,120}}?{FATE}"
+)
+NAMED = re.compile(r"^\W*([A-ZÀ-Þ][A-ZÀ-Þ'-]{2,}) ([A-ZÀ-Þ][a-zà-ÿ]+(?:-[A-ZÀ-Þ][a-zà-ÿ]+)?)\W*$", re.MULTILINE)
+TELEPHONE = re.compile(
+    r"(?i:t[ée]l|phone|portable|mobile|appel|joindre)[^\d\n+]{0,40}(?:\+33 ?[1-9]|0[1-9])(?:[ .-]?\d\d){4}(?!\d)"
+    r"|\+33[ .]?(?:\(0\))?[1-9](?:[ .-]?\d\d){4}(?!\d)"
+)
+HOME = re.compile(
+    r"(?i:\bdomicili[ée]+|\bhabit(?:e|ant) |\bdemeurant|\blives at)[^\n]{0,60}\b\d{5}\b"
+    r"|(?i:\bRPPS\b)\D{0,10}\d{11}\b|(?i:\bpatiente?) ?[:(] ?[\w.+-]+@[\w-]+\.\w+"
+)
+AGE_WORDS = ("ans", "y/o", "yo", "old")
+CONTACT_WORDS = (
+    "+33", "tél", "tel", "phone", "portable", "mobile", "appel", "joindre", "domicili", "habit", "demeur",
+    "lives at", "rpps", "patient",
+)  # fmt: skip
+MAIL = re.compile(r"(?<![<\w.+-])(?<!email: )[\w.+-]+@(?!example)[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}")
+SEQUENCE = re.compile(
+    r"^>[^\n]*\n[ACGTUN]{40,}$|^@[^\n]*\n[ACGTN]{30,}\n\+|^PID\|[^\n]*\^|\rPID\||^BEGIN:VCARD\s", re.MULTILINE
 )
 ROOTS = (
     "/home/", "/Users/", "/mnt/", "/media/", "/srv/", "/export/", "/nfs/", "/scratch/", "/secure/", "/enclave/",
     "/espace/", "/partage/", "/data", "/donnees/", "/volume", "/gpfs/", "/lustre/", "/bulle/", ":\\", "\\\\",
 )  # fmt: skip
-HOSPITAL_WORDS = ("ipp", "iep", "nip", "nda", "mrn", "nhs", "num", "medical")
-BIRTH_WORDS = ("né", "nee", "ne ", "nais", "birth", "born", "dob", "d.o.b", "ddn")
+HOSPITAL_WORDS = (
+    "patient", "dossier", "participant", "sujet", "subject", "pseudo", "ipp", "iep", "nip", "nda", "mrn", "nhs", "num",
+    "medical",
+)  # fmt: skip
+BIRTH_WORDS = ("bday", "né", "nee", "ne ", "nais", "birth", "born", "dob", "d.o.b", "ddn")
 BIRTH_NAMES = {
     "dob", "ddn", "dateofbirth", "birthdate", "birthday", "datedenaissance", "datenaissance", "datnais", "bendatnais",
     "naissance", "geburtsdatum", "bennaidat", "datebirth", "dtnaiss", "dtnais", "born",
@@ -89,7 +129,10 @@ def traces_in(text: Text, pseudonyms: Fingerprints, sources: str, says_where: bo
         return
     if len(content) >= 13 and (numbers := {m.group() for m in NIR.finditer(content) if is_nir(m)}):
         yield Trace("social security number", len(numbers))
+    if found := set(NIR_WITHOUT_KEY.findall(content)):
+        yield Trace("social security number", len(found))
     lower = content.lower()  # a word that must be there is looked for first: most texts are tables of numbers
+    yield from _persons_in(text, lower)
     if any(word in lower for word in HOSPITAL_WORDS) and (found := set(HOSPITAL_NUMBER.findall(content))):
         yield Trace("hospital number", len(found))
     if any(word in lower for word in BIRTH_WORDS) and (found := set(BIRTH.findall(content))):
@@ -107,6 +150,25 @@ def traces_in(text: Text, pseudonyms: Fingerprints, sources: str, says_where: bo
     messages = [content] if text.is_error else [match.group() for match in TRACEBACK.finditer(content)]
     if count := sum(_quotes_data(message, sources) for message in messages):
         yield Trace("error message", count)
+
+
+def _persons_in(text: Text, lower: str) -> Iterator[Trace]:
+    """Notes about one patient, where somebody lives, sequences and messages that are one person's."""
+    content = text.text
+    if any(word in lower for word in AGE_WORDS) and (found := set(NOTES.findall(content))):
+        yield Trace("note", len(found))
+    named = set(NAMED.findall(content)) if text.place.output else ()  # a person a line, as hospitals write them
+    if len(named) >= 4 and all(len(set(each)) == len(named) for each in zip(*named, strict=True)):
+        yield Trace("identifiers", len(named))
+    found = set()
+    if any(word in lower for word in CONTACT_WORDS):
+        found = {match.group() for each in (TELEPHONE, HOME) for match in each.finditer(content)}
+    if text.place.output and "@" in content:  # elsewhere, e-mail addresses are those of authors
+        found |= set(MAIL.findall(content))
+    if found:
+        yield Trace("contact", len(found))
+    if found := SEQUENCE.findall(content):
+        yield Trace("sequence", len(found))
 
 
 def is_secret(match: re.Match, content: str, is_code: bool) -> bool:

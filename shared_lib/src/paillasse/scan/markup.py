@@ -16,6 +16,7 @@ from paillasse.scan.dissection import Dissection
 COORDINATE = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 DRAWN = {"d", "points", "transform", "cx", "cy", "x", "y", "x1", "y1", "x2", "y2"}
 LONG = 100  # letters of an attribute that are looked into
+SAYING = {"href", "src", "title", "alt", "value", "content", "aria-label"}
 BLOCKS = {"p", "div", "li", "tr", "br", "h1", "h2", "h3", "h4", "pre", "td", "th", "text", "title", "desc", "option"}
 NAME = re.compile(r"^\{[^}]*\}")
 
@@ -36,6 +37,8 @@ def take_markup_apart(found: Dissection, text: str | bytes, place: Place, is_htm
         found.texts.append(Text(place, data.decode("utf-8", "replace")))
         return
     for table in [each for each in root.iter("table", "{*}table") if next(each.iterancestors("table"), None) is None]:
+        if table.find(".//tr") is None and table.find(".//{*}tr") is None:
+            continue  # a spreadsheet's: its rows are elements that come again and again
         _table(found, table, place)
         if table.getparent() is not None:  # what is looked at as a table need not be read as words
             rest = etree.Element("hr")
@@ -100,6 +103,7 @@ def _words(found: Dissection, root, place: Place) -> None:
     from lxml import etree
 
     text: list[str] = []
+    said = defaultdict(list)
     marked = defaultdict(list)  # elements with the same `data-` attributes are rows
     for element in root.iter():
         name = _name(element)
@@ -107,6 +111,8 @@ def _words(found: Dissection, root, place: Place) -> None:
             key[5:]: value for key, value in element.attrib.items() if key.startswith("data-") and len(value) < LONG
         }:
             marked[name, tuple(given)].append(list(given.values()))
+        for key in SAYING.intersection(element.attrib):
+            said[name, key].append(element.attrib[key][:LONG])
         if isinstance(element, etree._Comment):
             if element.text and len(element.text) > 20:
                 found.text(element.text, place.within("comment"))
@@ -130,6 +136,9 @@ def _words(found: Dissection, root, place: Place) -> None:
     for (_, names), rows in marked.items():
         if len(rows) >= 4:
             found.add(place.within("@data"), {key: column_of([row[i] for row in rows]) for i, key in enumerate(names)})
+    for (_, key), values in said.items():
+        if len(values) >= 4 and sum(any(map(str.isdigit, value)) for value in values[:50]) >= 4:
+            found.text(re.sub(r"[?&]", " ", "\n".join(values)), place.within(f"@{key}"))
     words = re.sub(r"[ \t]*\n[ \t]*", "\n", "".join(text)).strip()
     if words:
         from paillasse.scan.texts import MARKUP

@@ -4,11 +4,14 @@ Its JSON is read as it stands, of format 3 or 4, valid or not: what a viewer wou
 """
 
 import json
+import re
 
 from paillasse.scan.containers import Place, Text
 from paillasse.scan.dissection import Dissection
 
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf")
+SHORT = 300  # letters of an output of one line
+TAG = re.compile(r"<[^<>]*>")
 # Of no patient, and long: what JupyterLab, papermill and jupytext write about the notebook itself.
 HARMLESS = {"kernelspec", "language_info"}
 
@@ -31,6 +34,7 @@ def take_notebook_apart(found: Dissection, text: str, place: Place) -> None:
         return
     for number, cell in enumerate(cells, 1):
         _cell(found, cell, Place(place.file, number, path=place.path))
+    _short_outputs(found, cells, place)
     rest = {key: value for key, value in notebook.items() if key not in ("cells", "worksheets")}
     metadata = rest.get("metadata")
     if isinstance(metadata, dict):
@@ -38,6 +42,23 @@ def take_notebook_apart(found: Dissection, text: str, place: Place) -> None:
         kept = {key: metadata[key] for key in HARMLESS if key in metadata}
         found.texts.append(Text(place.within("metadata"), json.dumps(kept, ensure_ascii=False)))
     found.value(rest, place)
+
+
+def _short_outputs(found: Dissection, cells: list, place: Place) -> None:
+    """What cells show in one line each, as lines of one text: a cohort can be spread over outputs."""
+    from paillasse.scan.texts import ANSI, take_lines_apart
+
+    lines = []
+    for cell in cells:
+        outputs = cell.get("outputs") if isinstance(cell, dict) else None
+        for output in outputs if isinstance(outputs, list) else ():
+            data = output.get("data") if isinstance(output, dict) else None
+            shown = data if isinstance(data, dict) else output if isinstance(output, dict) else {}
+            text = next((joined(shown[key]) for key in ("text", "text/plain", "text/html") if key in shown), "")
+            if len(text) < SHORT and "\n" not in text.strip():
+                lines.append(TAG.sub(" ", ANSI.sub("", text)).strip())
+    if len(lines) > 1:
+        take_lines_apart(found, "\n".join(filter(None, lines)), place.within("outputs of one line"))
 
 
 def _cells(notebook: dict) -> list | None:

@@ -1,8 +1,7 @@
 """What makes a table or an array patients' data: rows that are patients, values that came one from each of them.
 
-The rules judge content. A table of estimates has words for rows and few of them; a curve may have as many steps as its
-patients allow with k to a step; a histogram has a grid. Rows of patients have codes, ages and dates as they were
-entered, and there is no smooth line through them.
+The rules judge content. A curve may have as many steps as its patients allow with k to a step; a histogram has a
+grid; there is no smooth line through patients' values.
 """
 
 import re
@@ -11,101 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paillasse.catalog.model import Field
-from paillasse.scan.containers import Column, Table, column_of
-from paillasse.scan.identifiers import BIRTH_NAMES
-from paillasse.scan.known import DataSet, Known, plain
-from paillasse.scan.shapes import (
-    finite,
-    is_constant,
-    is_curve,
-    is_evenly_spaced,
-    is_grid,
-    is_smooth,
-    is_smooth_over,
-    one_each,
-)
+from paillasse.scan.containers import Column, Table
+from paillasse.scan.curves import is_stepped
+from paillasse.scan.known import Known
+from paillasse.scan.rows import identifiers_in, is_aggregated, is_crossed, patients_in_rows
+from paillasse.scan.shapes import finite, is_curve, is_evenly_spaced, is_smooth, is_smooth_over, one_each
 
 FEWEST_LABELLED = 40  # rows; a table with a different word before each of fewer is one of estimates
 POOLED = 40  # values over all traces or records
-# Names that identify whatever the catalogue says.
-IDENTIFIERS = {
-    "patient", "patientid", "idpatient", "patid", "patientnumber", "numpatient", "nopatient", "numeropatient",
-    "subject", "subjectid", "subjid", "usubjid", "ipp", "iep", "nip", "nir", "nda", "mrn", "pseudonym",
-    "pseudonyme", "pseudo", "ins", "bennirpsa", "benidtano", "niranov", "nirano17", "ninddossier", "numsejour",
-    "participant", "participantid", "recordid", "personid", "ptid", "sampleid", "nom", "nomdenaissance",
-    "prenom", "lastname", "firstname", "surname", "nomprenom",
-}  # fmt: skip
-WEAK = {
-    "id",
-    "case",
-    "pid",
-    "no",
-    "num",
-    "number",
-    "subject",
-    "participant",
-    "patient",
-    "ins",
-    "nom",
-}  # of other things too
-QUASI = {
-    "age", "sex", "sexe", "gender", "genre", "zip", "zipcode", "postcode", "codepostal", "cp", "commune",
-    "ville", "city", "dpt", "departement", "department", "birthyear", "yearofbirth", "anneenaissance", "centre",
-    "center", "hospital", "hopital", "race", "ethnicity", "profession", "occupation", "weight", "poids",
-    "height", "taille", "bmi", "imc", "initials", "initiales", "diagnosisdate", "datediagnostic", "datediag",
-    "deathdate", "datedeces", "datededeces", "dod", "admission", "discharge", "ageannees", "ageyears",
-    "agediag", "ageatdiagnosis", "agedx", "agediagnostic",
-} | BIRTH_NAMES  # fmt: skip
-CLINICAL = {
-    "time", "duration", "survie", "delai", "followup", "suivi", "status", "statut", "event", "evenement",
-    "death", "deces", "dead", "stage", "stade", "grade", "ecog", "karno", "treatment", "traitement", "arm",
-    "bras", "tumour", "tumor", "histology", "diagnosis", "diagnostic", "pfs", "os", "osdays", "pfsdays",
-    "rfstime", "futime", "dose", "response", "reponse",
-}  # fmt: skip
-COUNTS = {
-    "n", "count", "counts", "patients", "npatients", "effectif", "effectifs", "nombre", "frequency", "freq",
-    "total", "nrisk", "atrisk", "npatient", "rows", "cases", "overall",
-}  # fmt: skip
-EVENTS = {
-    "nevent",
-    "events",
-    "nevents",
-    "event",
-    "d",
-    "observed",
-    "deaths",
-}
-CENSORED = {
-    "ncensor",
-    "censored",
-    "ncensored",
-    "c",
-}
-TOLD = {"nevent", "nlost"}  # in the safe form of a curve: sums, each told once it has grown by k, or 0
-STATISTICS = {
-    "mean",
-    "std",
-    "count",
-    "min",
-    "max",
-    "25%",
-    "50%",
-    "75%",
-    "median",
-    "sd",
-    "sum",
-    "var",
-    "unique",
-    "top",
-    "moyenne",
-}
-OF_A_COLUMN = ("minimum", "maximum", "missing", "percent")  # what a dictionary of the data says of each column
-LIKE_AN_IDENTIFIER = re.compile(
-    r"[A-Za-z]{0,6}[-_/ #.]?(?:\d{1,4}[-_/])?\d{3,}|(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9]{8,}"
-    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-fA-F]{16,}"
-)
-DATE = re.compile(r"(?:19|20)\d\d-\d\d-\d\d(?:[T ][\d:.]+Z?)?|\d\d?[/.-]\d\d?[/.-](?:19|20)?\d\d")
 
 
 @dataclass(frozen=True)
@@ -130,6 +42,10 @@ def verdicts(table: Table, known: Known) -> Iterator[Verdict]:
         if n := identifiers_in(next(iter(table.columns.values()))):
             yield Verdict("identifiers", n)
         return
+    if table.kind == "days":
+        if n := _scattered_days(next(iter(table.columns.values()))):
+            yield Verdict("values", n)
+        return
     if table.kind == "drawn":
         if n := _drawn(table):
             yield Verdict("values", n)
@@ -153,205 +69,9 @@ def verdicts(table: Table, known: Known) -> Iterator[Verdict]:
             counts = []
         texts = [len(c) for c in table.columns.values() if c.texts and c.numbers is None and len(c) in known.sizes]
         counts += [one_each(days, known.sizes) for c in table.columns.values() if (days := _days(c)) is not None]
-        counts.append(_whole_pairs(table))
-        if (n := max(counts + texts, default=0)) and not _is_labelled(table):
+        counts += [_whole_pairs(table), _steps_as_they_came(table)]
+        if (n := max(counts + texts, default=0)) and not _is_labelled(table) and not is_crossed(table):
             yield Verdict("values", max(n, table.total))
-
-
-def patients_in_rows(table: Table, known: Known) -> int:
-    """How many rows are one patient each, as names and values say; 0 if they are something else."""
-    rows = max(table.rows, table.total)
-    # `@id` and `@type` are JSON-LD's own words, as in a provenance crate, and no columns of a data set.
-    named = {plain(name): column for name, column in table.columns.items() if not name.startswith("@")}
-    identifying = [
-        column
-        for name, column in named.items()
-        if name in IDENTIFIERS | known.identifiers and _is_given(column) and (name not in WEAK or len(named) >= 2)
-    ]
-    if is_aggregated(table, known.minimum_cell) or _is_described(table):
-        return 0
-    fits = max((len(_fitting(named, each)) for each in known.data_sets), default=0)
-    if (
-        table.kind == "record"
-    ):  # of one patient, or a line each: nothing but names of the catalogue tells it from settings
-        return rows if fits >= 4 else 0
-    names = next((c.texts for c in table.columns.values() if c.numbers is None and len(c) == table.rows), [])
-    if len(names) >= 4 and (n := max((_upright(table, names, each) for each in known.data_sets), default=0)):
-        return n
-    entered = {name for name, column in named.items() if _as_entered(column)}
-    quasi, clinical = entered & QUASI, entered & CLINICAL
-    if identifying and (fits >= 2 or quasi or clinical or any(_is_various(each) for each in identifying)):
-        return rows
-    # A column of rows per patient is described by its own values; a table that has them beside a count, by groups.
-    if table.kind == "series" and fits + len(quasi) >= 1 and rows >= 3 and is_evenly_spaced(_index_of(table)):
-        return rows
-    if fits >= 3 or (fits == 2 and (rows >= 5 or quasi)):
-        return rows if not _is_keyed(table) else 0
-    if (len(quasi) >= 2 or (quasi and len(quasi | clinical) >= 3)) and not _is_keyed(table):
-        return rows
-    return rows if _looks_entered(table) else 0
-
-
-def _index_of(table: Table) -> np.ndarray:
-    index = next(iter(table.columns.values())).numbers
-    return np.array([0.0, 1.0, 3.0]) if index is None else index
-
-
-def _upright(table: Table, names: list[str], data_set: DataSet) -> int:
-    """How many patients stand side by side, a column each, before which a column says what the values are."""
-    if sum(plain(name) in data_set.fields for name in names) < 4:
-        return 0
-    patients = 0
-    for head, column in table.columns.items():
-        if len(column) != table.rows or (column.texts or []) == names or plain(head).endswith(OF_A_COLUMN):
-            continue
-        if column.numbers is not None and is_constant(column.numbers):
-            continue
-        values = [(data_set.fields.get(plain(name)), row) for row, name in enumerate(names)]
-        said = [(declared, _value(column, row)) for declared, row in values if declared is not None]
-        said = [(declared, value) for declared, value in said if len(finite(value.numbers)) or value.texts]
-        fit = sum(_fits(value, declared) for declared, value in said if value.numbers is not None)
-        strict = sum(
-            bool(declared.codes or (declared.constraints.minimum or 0) != 0)  # a count of missing values fits the rest
-            for declared, value in said
-            if value.numbers is not None and _fits(value, declared)
-        )
-        patients += fit >= 4 and fit >= 0.9 * sum(v.numbers is not None for _, v in said) and strict >= 3
-    return patients
-
-
-def _value(column: Column, row: int) -> Column:
-    if column.numbers is not None:
-        return Column(column.numbers[row : row + 1])
-    return (
-        column_of([column.texts[row]])
-        if column_of([column.texts[row]]).numbers is not None
-        else Column(np.array([np.nan]))
-    )
-
-
-def _fitting(named: dict[str, Column], data_set: DataSet) -> list[str]:
-    return [name for name, column in named.items() if name in data_set.fields and _fits(column, data_set.fields[name])]
-
-
-def _fits(column: Column, declared: Field) -> bool:
-    """Whether values are as the catalogue says the column's are, and as they were entered: no mean, no estimate."""
-    if column.numbers is not None:
-        values = finite(column.numbers)
-        if not len(values) or not _as_entered(column):
-            return False
-        if declared.type in ("integer", "year") and np.any(values % 1):
-            return False
-        if declared.codes and declared.type in ("integer", "number"):
-            return bool(np.isin(values, [each for each in declared.codes if not isinstance(each, str)]).all())
-        low, high = declared.constraints.minimum, declared.constraints.maximum
-        is_low = isinstance(low, int | float) and values.min() < low
-        if is_low or (isinstance(high, int | float) and values.max() > high):
-            return False
-        return declared.type in ("integer", "year", "number", "boolean") or declared.role == "identifier"
-    values = {text for text in column.texts if text}
-    if not values:
-        return False
-    if declared.codes:
-        return values <= {str(each) for each in declared.codes} | set(declared.codes.values())
-    if declared.type == "date":
-        return all(DATE.fullmatch(each) for each in values)
-    return declared.type in ("string", "boolean")
-
-
-def _as_entered(column: Column) -> bool:
-    """Whether values have the few digits of what somebody measured or typed, or are words or dates."""
-    if column.numbers is None:
-        return any(column.texts)
-    values = finite(column.numbers)
-    if not len(values):
-        return False
-    tenths = np.abs(values * 100 - np.round(values * 100)) < 1e-6 * np.maximum(1, np.abs(values))
-    return bool(tenths.mean() > 0.9)
-
-
-def _is_given(column: Column) -> bool:
-    if column.numbers is not None:
-        values = finite(column.numbers)
-        return (bool(len(values)) and not np.any(values % 1) and not is_constant(values)) or len(values) == 1
-    return any(column.texts)
-
-
-def _is_various(column: Column) -> bool:
-    """Whether an identifier's values are those of patients and not the words or counts of a summary."""
-    if identifiers_in(column, fewest=1):
-        return True
-    values = finite(column.numbers) if column.numbers is not None else [text for text in column.texts if text]
-    return len(values) >= 5 and len(np.unique(values)) >= 0.5 * len(values)
-
-
-def identifiers_in(column: Column, fewest: int = 3) -> int:
-    """How many values look like numbers or pseudonyms that were given to patients."""
-    if column.texts is None or column.numbers is not None:
-        return 0
-    values = {text.strip() for text in column.texts if text.strip()}
-    if len(values) < fewest:
-        return 0
-    like = [
-        v
-        for v in values
-        if len(v) <= 40 and LIKE_AN_IDENTIFIER.fullmatch(v) and not DATE.fullmatch(v) and any(map(str.isdigit, v))
-    ]
-    if len(like) < 0.8 * len(values) or len(values) < 0.3 * sum(bool(text) for text in column.texts):
-        return 0
-    digits = sorted(int(number) for each in like if (number := "".join(filter(str.isdigit, each))[-12:]))
-    running = len(digits) > 2 and digits[-1] - digits[0] == len(digits) - 1 and digits[0] <= 1
-    return 0 if running and fewest > 1 else len(like)
-
-
-def is_aggregated(table: Table, k: int) -> bool:
-    """Whether each row stands for k patients at least, by its own counts."""
-    named = {plain(name): column.numbers for name, column in table.columns.items() if column.numbers is not None}
-    if any(_is_told(named[name], k) for name in TOLD & named.keys()):
-        return True
-    events = next((named[name] for name in named if name in EVENTS), None)
-    censored = next((named[name] for name in named if name in CENSORED), None)
-    if events is not None and ("nrisk" in named or "atrisk" in named) and table.rows > 12:
-        left = finite(events + (0 if censored is None else censored))
-        return bool(len(left)) and bool((left[1:] >= k).mean() >= 0.95)
-    for name, numbers in named.items():
-        if name in COUNTS:
-            values = finite(numbers)
-            if len(values) and not np.any(values % 1) and np.all((values >= k) | (values == 0)):
-                return True
-    return False
-
-
-def _is_told(numbers: np.ndarray, k: int) -> bool:
-    """Whether counts are those of a safe form: none but 0 below k, up to the rounding that all of them show."""
-    counts = finite(numbers[numbers != 0])
-    if not len(counts) or np.any(counts % 1):
-        return False
-    return bool(counts.min() >= k - (np.gcd.reduce(counts.astype(np.int64)) - 1))
-
-
-def _is_described(table: Table) -> bool:
-    """pandas' `describe`, either way round."""
-    words = {text.strip().lower() for column in table.columns.values() for text in column.texts or () if text}
-    return len(STATISTICS & words) >= 3 or len(STATISTICS & {name.strip().lower() for name in table.columns}) >= 3
-
-
-def _keys(table: Table) -> list[Column]:
-    """Columns that could say which group a row is of: words, or a few codes or grid points."""
-    return [
-        column
-        for column in table.columns.values()
-        if column.numbers is None or (len(finite(column.numbers)) == len(column) and is_evenly_spaced(column.numbers))
-    ]
-
-
-def _is_keyed(table: Table) -> bool:
-    """Whether a count says of how many patients a row is, however few: a table of groups, not of patients."""
-    names = {plain(name) for name in table.columns}
-    counts = [
-        column.numbers for name, column in table.columns.items() if plain(name) in COUNTS and column.numbers is not None
-    ]
-    return bool(names & COUNTS) and any(finite(each).sum() >= 3 * len(each) for each in counts)
 
 
 def _is_labelled(table: Table) -> bool:
@@ -375,41 +95,6 @@ def _is_labelled(table: Table) -> bool:
     return False
 
 
-def _looks_entered(table: Table) -> bool:
-    """Rows without names that anybody knows: several columns of repeated codes, others of whole numbers as entered.
-
-    Estimates have fractions; counts by group have each combination of codes once, and a count.
-    """
-    if table.kind == "lines" or table.rows < 5 or len(table.columns) < 4:
-        return False
-    numbers = [
-        c.numbers
-        for c in table.columns.values()
-        if c.numbers is not None and len(finite(c.numbers)) >= 0.5 * table.rows
-    ]
-    if len(numbers) < 3 or not all(_as_entered(Column(each)) for each in numbers):
-        return False
-    codes = [
-        n
-        for n in numbers
-        if 2 <= len(np.unique(finite(n))) <= max(2, min(6, table.rows // 2))
-        and finite(n).max() < 10
-        and finite(n).min() >= 0
-    ]
-    measures = [
-        n
-        for n in numbers
-        if len(np.unique(finite(n))) > 0.6 * len(finite(n)) and not is_grid(n) and not np.any(finite(n) % 1)
-    ]
-    words = [
-        c.texts
-        for c in table.columns.values()
-        if c.numbers is None and 1 < len(set(c.texts)) <= max(2, table.rows // 2)
-    ]
-    labels = any(c.numbers is None and len(set(c.texts)) == table.rows for c in table.columns.values())
-    return len(codes) + len(words) >= 2 and len(codes) >= 1 and len(measures) >= 1 and not labels
-
-
 def _days(column: Column) -> np.ndarray | None:
     """Dates as numbers of days; None where they are none, or each the first of a month."""
     if column.numbers is not None or len(column) < 20:
@@ -423,6 +108,29 @@ def _days(column: Column) -> np.ndarray | None:
         return np.array(texts, dtype="datetime64[D]").astype(float)
     except ValueError:
         return None
+
+
+def _scattered_days(column: Column) -> int:
+    """How many patients' days a text can have: different ones over years, in no order; a log or a history has one."""
+    days = {text if "-" in text else "-".join(reversed(text.split("/"))): None for text in column.texts}
+    ordered = sorted(days)
+    if len(days) < 8 or list(days) in (ordered, ordered[::-1]) or ordered[0][:4] == ordered[-1][:4]:
+        return 0
+    turns = sum((a < b) != (b < c) for a, b, c in zip(days, list(days)[1:], list(days)[2:], strict=False))
+    return len(days) if turns > len(days) / 4 else 0
+
+
+def _steps_as_they_came(table: Table) -> int:
+    """A printed curve whose steps are at whole days, wherever an event was, and not at times that somebody chose."""
+    columns = [column.numbers for column in table.columns.values() if column.numbers is not None]
+    if table.kind not in ("frame", "lines", "series") or len(columns) < 2 or table.rows < 10:
+        return 0
+    times, *others = columns
+    values = finite(times)
+    if len(values) < table.rows - 1 or np.any(values % 1) or np.any(np.diff(values) <= 0) or is_evenly_spaced(values):
+        return 0
+    chosen = np.mean((values % 5 == 0) | (values % 12 == 0) | (values < 10))
+    return table.rows if chosen < 0.6 and any(is_curve(each) and finite(each).max() <= 1 for each in others) else 0
 
 
 def _whole_pairs(table: Table) -> int:
@@ -460,11 +168,6 @@ def _drawn(table: Table) -> int:
     return max(one_each(np.unique(np.round(each, 4))) for each in (x, y))
 
 
-def is_stepped(x: np.ndarray, y: np.ndarray) -> bool:
-    """Whether a line goes in steps: every move is along one axis."""
-    return bool(np.mean((np.diff(x) == 0) | (np.diff(y) == 0)) > 0.9)
-
-
 def pooled_values(table: Table, left_out: set[int], known: Known) -> int:
     """How many patients' values are spread over traces, shapes, frames or records.
 
@@ -490,46 +193,3 @@ def pooled_values(table: Table, left_out: set[int], known: Known) -> int:
     if is_evenly_spaced(values) or various < 0.5 * min(total, 80) or various < 20:
         return 0
     return various
-
-
-def steps_allowed(tables: list[Table], k: int) -> set[int]:
-    """Ids of traces that are curves with k patients a step, by the numbers at risk that are written below them."""
-    at_risk = sum(_starting_at_risk(table.columns.get("text")) for table in tables if table.kind == "arrays")
-    drawn = []
-    for table in tables:
-        x, y = table.columns.get("x"), table.columns.get("y")
-        if table.kind != "arrays" or any(each is None or each.numbers is None for each in (x, y)) or len(x) != len(y):
-            continue
-        others = [c for name, c in table.columns.items() if name not in ("x", "y") and not _is_plain(c)]
-        if not others and len(finite(y.numbers)) >= 3:
-            drawn.append((id(table), x.numbers.tobytes(), y.numbers))
-    curves = {place: (x, y) for place, x, y in drawn if is_curve(y)}
-    steps = {x: len(np.unique(finite(y))) - 1 for x, y in curves.values()}
-    if not at_risk or sum(steps.values()) > at_risk / k:
-        return set()
-    # A limit need not go one way, but lies on one side of its curve, at the same times.
-    beside = [place for place, x, y in drawn for times, curve in curves.values() if x == times and _is_beside(y, curve)]
-    return {*curves, *beside}
-
-
-def _starting_at_risk(text: Column | None) -> int:
-    """The first of the numbers at risk that are written below a figure, such as 2,645 and then fewer; else 0."""
-    if text is None:
-        return 0
-    told = [f"{number:.0f}" for number in finite(text.numbers)] if text.texts is None else text.texts
-    written = [each.replace(",", "").strip() for each in told if each.strip()]
-    if len(written) < 3 or not all(each.isdecimal() for each in written):
-        return 0
-    numbers = [int(each) for each in written]
-    return numbers[0] if numbers == sorted(numbers, reverse=True) else 0
-
-
-def _is_beside(limit: np.ndarray, curve: np.ndarray) -> bool:
-    """Whether all values are shares, and none lies on the other side of a curve."""
-    known = np.isfinite(limit) & np.isfinite(curve)
-    within = np.all((limit[known] >= 0) & (limit[known] <= 1))
-    return bool(within and (np.all(limit[known] >= curve[known]) or np.all(limit[known] <= curve[known])))
-
-
-def _is_plain(column: Column) -> bool:
-    return column.numbers is not None and (is_constant(column.numbers) or is_grid(column.numbers))

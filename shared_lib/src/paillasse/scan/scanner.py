@@ -10,12 +10,13 @@ from paillasse.documents import without_collector
 from paillasse.errors import InputError
 from paillasse.scan.allow import Allowed, read_allowed
 from paillasse.scan.containers import Place, Table
+from paillasse.scan.curves import steps_allowed
 from paillasse.scan.dissection import Dissection, dissect
 from paillasse.scan.findings import Finding, Report, fingerprint
 from paillasse.scan.fingerprints import Fingerprints
 from paillasse.scan.identifiers import traces_in
 from paillasse.scan.known import DataSet, Known, known_near
-from paillasse.scan.rules import pooled_values, steps_allowed, verdicts
+from paillasse.scan.rules import pooled_values, verdicts
 
 # Folders of programs and of caches that no result is in. Checkpoints of notebooks are none of these.
 NOT_ENTERED = {

@@ -83,6 +83,22 @@ def is_smooth_over(x: np.ndarray, y: np.ndarray) -> bool:
     return bool(turns <= len(y) / 8 and np.median(np.abs(np.diff(slopes))) <= limit * np.median(np.abs(slopes)))
 
 
+def is_trend(numbers: np.ndarray) -> bool:
+    """Whether values follow a line with a little of noise that goes both ways, as a model's loss over epochs does.
+
+    Values that were sorted go one way; values in patients' order follow nothing.
+
+    >>> noise = np.random.default_rng(1).normal(size=60) / 100
+    >>> is_trend(np.exp(-np.linspace(0, 4, 60)) + noise), is_trend(np.sort(noise)), is_trend(noise)
+    (True, False, False)
+    """
+    values = finite(numbers)
+    steps = np.diff(values)
+    if len(values) < 20 or np.count_nonzero(np.diff(np.sign(steps[steps != 0]))) < 3:
+        return False
+    return bool(np.mean(steps**2) < 0.1 * np.var(values))
+
+
 def is_curve(numbers: np.ndarray) -> bool:
     """Whether values in [0, 1], or whole numbers at risk, go one way: a survival curve, its limits, an incidence."""
     values = finite(numbers)
@@ -121,7 +137,7 @@ def one_each(numbers: np.ndarray, sizes: set[int] = frozenset()) -> int:
     if levels <= LEVELS:
         coded = len(numbers) >= FEWEST_CODED or len(numbers) in sizes
         return len(numbers) if coded and not _is_tiled(values) else 0
-    if is_smooth(values):
+    if is_smooth(values) or is_trend(values):
         return 0
     if np.all(np.diff(values) >= 0) or np.all(np.diff(values) <= 0):
         return len(values) if levels >= FEWEST else 0

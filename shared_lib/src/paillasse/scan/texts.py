@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from paillasse.scan.containers import MOST_ROWS, NUMBER, Column, Place, Text, column_of
 from paillasse.scan.dissection import Dissection
+from paillasse.scan.encodings import opened, plain_letters, without_escapes
 
 FEWEST_ALIKE = 4  # lines with numbers at the same places, from which on they are rows
 FARTHEST = 5  # lines between two that are of one table
@@ -22,10 +23,32 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 DATA_URI = re.compile(r"data:([\w.+/-]*)((?:;[\w.+=-]+)*),([^\s\"'<>)]+)")
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]{80,}={0,2}")
 HEXADECIMAL = re.compile(r"\b(?:[0-9a-f]{2}){70,}\b|\b(?:[0-9A-F]{2}){70,}\b")
-BRACKETS = re.compile(r"[\[(]([^\[\](){}]{12,})[\])]")
+BRACKETS = re.compile(r"(?<!rgb)(?<!rgba)[\[(]([^\[\](){}]{12,}|(?:True|False), ?[\d.]+)[\])]")
+HASHES = re.compile(r"^(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})$", re.MULTILINE)
+GIVEN_IN_A_ROW = re.compile(r"(?:\b[A-Za-z]{1,6}[-_]\d{4,}\b[\s,;]*(?:et |and )?){5,}")
+IN_A_ROW = re.compile(r"[\s,;]+(?:et |and )?")
+NAMED_LIST = re.compile(r"([A-Za-z_À-ÿ][\w.À-ÿ]{0,40})[\"']?\s*[:=]\s*\[+([^\[\](){}:=]{8,100000})\]")
+POLARS_SERIES = re.compile(r"Series: '([^'\n]{1,60})' \[\w+\]\n\[\n([^\[\]]{4,})\]")
+# Numbers one after the other in a sentence; between semicolons they may have a comma.
+ENUMERATION = re.compile(
+    r"-?\d+(?:\.\d+)?(?:(?:, ?| et | and )-?\d+(?:\.\d+)?){19,}|-?\d+(?:[.,]\d+)?(?:; ?-?\d+(?:[.,]\d+)?){19,}"
+)
+DAY = re.compile(r"(?<![\d-])(?:19|20)\d\d-[01]\d-[0-3]\d(?!\d)|(?<![\d/])[0-3]\d/[01]\d/(?:19|20)\d\d(?!\d)")
+FEWEST_DAYS = 8
+VALUE = re.compile(r"-?\d+(?:\.\d+)?")
+R_VECTOR = re.compile(r"\s*\[(\d+)\]\s+(\S.*)")
+TRUTH = {"True": "1", "False": "0"}
 MARKUP = re.compile(r"<(?:table|svg|div|script|html|body|td|tr|p|span|math)\b", re.IGNORECASE)
 JSON_START = re.compile(r"[\[{]\s*[\"{\[\d-]")
 WORD = re.compile(r"\S+")
+# A line below a header that says of which type each column is, as polars, DuckDB and R write it.
+TYPES = re.compile(
+    r"[\s|<>-]*(?:(?:[iuf](?:8|16|32|64)|u?(?:tiny|small|big|huge)?int\d*|str|bool(?:ean)?|date(?:time.*)?|cat|enum|varchar|double"
+    r"|float\d*|timestamp.*|dbl|chr|fct|lgl|dttm|-{3,})[\s|<>-]*)+",
+    re.IGNORECASE,
+)
+GLIMPSE = re.compile(r"\s*\$ (\S+)\s*(?::\s*\w+|<\w+>)\s+(.+)")  # a column a line: R's `str`, polars' `glimpse`
+TITLE = re.compile(r" ?A tibble: .*|shape: \(.*\)")
 RULE = re.compile(r"^[\s|+:=_-]+$")
 LIST_ITEM = re.compile(r"'([^']*)'|\"([^\"]*)\"|([^,\s][^,]*)")
 DELIMITERS = "\t;|&,"
@@ -46,7 +69,7 @@ def take_text_apart(found: Dissection, text: str, place: Place, is_code: bool = 
     is_code
         Whether it is a source, whose punctuation is no table's.
     """
-    text = ANSI.sub("", text)
+    text = plain_letters(ANSI.sub("", text))
     found.texts.append(Text(place, text, is_code))
     stripped = text.strip()
     if stripped[:1] in ("{", "[") and stripped[-1:] in ("}", "]"):
@@ -55,14 +78,19 @@ def take_text_apart(found: Dissection, text: str, place: Place, is_code: bool = 
             return
         except ValueError:
             pass
-    text = _encoded(found, text, place)
+    for words in (HASHES.findall(text), *(IN_A_ROW.split(match[0]) for match in GIVEN_IN_A_ROW.finditer(text))):
+        if len(words) > 4 and not is_code:
+            found.add(place.within("words"), {"": column_of([each for each in words if each])}, "words")
+    text = opened(text, lambda data: found.content(data, place.within("encoded"), must_read=False))
+    text = _encoded(found, without_escapes(text), place)
     if not is_code and MARKUP.search(text):
         found.markup(text, place)
         return
+    _named_lists(found, text, place)
     if JSON_START.search(text):
         text = _json_within(found, text, place)
     _arrays(found, text, place)
-    _lines(found, text, place)
+    take_lines_apart(found, text, place)
 
 
 def _encoded(found: Dissection, text: str, place: Place) -> str:
@@ -132,34 +160,90 @@ def _arrays(found: Dissection, text: str, place: Place) -> None:
             column = column_of([each.strip() for each in items[:MOST_ROWS]])
             if column.numbers is not None or "'" in inner or '"' in inner:
                 found.add(place.within("list"), {"": column}, "arrays")
-        elif len(items) >= 2 and all(NUMBER.fullmatch(each.strip()) for each in items):
-            pools[len(items)].append([each.strip() for each in items])
-    for length, rows in pools.items():  # a list of short tuples: [(54, 1), (61, 0), …]
+        elif len(items) >= 2:
+            items = [TRUTH.get(each.strip(), each.strip()) for each in items]
+            if all(map(NUMBER.fullmatch, items)):
+                pools[len(items), inner.lstrip().startswith(("True", "False"))].append(items)
+    for (length, is_survival), rows in pools.items():  # a list of short tuples: [(54, 1), (61, 0), …]
         if len(rows) >= FEWEST_ALIKE:
-            found.add(place.within("lists"), {str(i): column_of([row[i] for row in rows]) for i in range(length)})
+            names = ["event", "time"] if is_survival and length == 2 else map(str, range(length))
+            columns = {name: column_of([row[i] for row in rows]) for i, name in enumerate(names)}
+            found.add(place.within("lists"), columns)
+    enumerates = text.count(",") + text.count(";") >= 19 and ENUMERATION.search(text)
+    for match in ENUMERATION.finditer(BRACKETS.sub(" ", text)) if enumerates else ():
+        found.add(place.within("enumeration"), {"": column_of(VALUE.findall(match[0]))}, "arrays")
+    if place.output and len(days := DAY.findall(text)) >= FEWEST_DAYS:
+        found.add(place.within("days"), {"": Column(texts=days[:MOST_ROWS])}, "days")
+    if "[1]" in text:
+        _vectors_of_r(found, text, place)
 
 
-def _lines(found: Dissection, text: str, place: Place) -> None:
+def _named_lists(found: Dissection, text: str, place: Place) -> None:
+    """Lists and columns that have a name, as polars, pyarrow and a program's literals write them."""
+    named = defaultdict(dict)
+    for name, inner in NAMED_LIST.findall(text):  # {'age': [54, 61, …], 'time': […]}
+        items = [each.strip(" '\"\n") for each in inner.split(",")]
+        named[len(items)].setdefault(name, column_of(items))
+    for length, columns in named.items():
+        if length > FEWEST_ALIKE and len(columns) > 1:
+            found.add(place.within("lists"), columns)
+    for name, inner in POLARS_SERIES.findall(text):
+        items = column_of(inner.split())
+        found.add(place.within("series"), {"index": column_of(list(range(len(items)))), name: items}, "series")
+
+
+def _vectors_of_r(found: Dissection, text: str, place: Place) -> None:
+    """R's `[1] 54 61 …`, each line with the number of its first value; times with a `+` are censored."""
+    vector: list[str] = []
+    for line in [*text.splitlines(), ""]:
+        if match := R_VECTOR.match(line):
+            if match[1] == "1" and vector:
+                _add_vector(found, vector, place)
+                vector = []
+            vector += match[2].split()
+    _add_vector(found, vector, place)
+
+
+def _add_vector(found: Dissection, items: list[str], place: Place) -> None:
+    column = column_of([each.rstrip("+") for each in items[:MOST_ROWS]])
+    if column.numbers is None or len(items) < FEWEST_ALIKE:
+        return
+    if any(each.endswith("+") for each in items):
+        events = column_of([0 if each.endswith("+") else 1 for each in items[:MOST_ROWS]])
+        found.add(place.within("vector"), {"time": column, "event": events})
+    else:
+        found.add(place.within("vector"), {"": column}, "arrays")
+
+
+def take_lines_apart(found: Dissection, text: str, place: Place) -> None:
     """Tables in lines: with a delimiter, in columns, or only alike."""
     alike: dict[tuple, list] = {}
     block: list[str] = []
     wide: list[str] = []  # the left part of a frame that pandas broke into parts, whose first lines end in a \\
     pairs: dict[tuple, list] = {}
+    alone: list[tuple] = []  # the pairs of lines with one each
     for number, line in enumerate([*text.splitlines(), ""]):
         if not line.isascii():
             drawn, line = line, line.translate(BOXES)
             if drawn.strip() and not line.strip(" |"):
                 continue  # the line of a frame
         line = line.rstrip().removesuffix("\\\\").rstrip()
-        if line.lstrip().startswith(("#", "//", "*")):
-            line = line.lstrip().lstrip("#/*")
-        if line.strip() and not RULE.match(line):
+        if line.lstrip().startswith(("#", "//", "*", ">")):
+            line = line.lstrip().lstrip("#/*>")
+        if TITLE.fullmatch(line):
+            continue
+        if glimpse := GLIMPSE.match(line):
+            line = "  ".join([glimpse[1], *glimpse[2].replace(",", " ").split()])
+        if line.strip() and not RULE.match(line) and not (number and TYPES.fullmatch(line)):
             if line.startswith(("Name: ", "Length: ", "dtype: ")) and len(block) >= 2 and (end := SERIES.match(line)):
                 _series(found, block, end[1], place)
             block.append(line)
             has_pairs = len(line) < 5000 and line.count("=") + line.count(":") >= 3
+            if ("=" in line or ":" in line) and len(line) < 100 and (pair := PAIR.fullmatch(line.strip(" \t,;-"))):
+                alone.append(pair.groups())
             if has_pairs and len(here := PAIR.findall(line)) >= 3:
-                pairs.setdefault(tuple(name for name, *_ in here), []).append([a or b or c for _, a, b, c in here])
+                for row in _rows_of_pairs(here):
+                    pairs.setdefault(tuple(row), []).append(list(row.values()))
         elif not line.strip():
             if len(wide) == len(block):
                 block = [
@@ -171,14 +255,29 @@ def _lines(found: Dissection, text: str, place: Place) -> None:
                 wide = [each.rstrip("\\ ") for each in block]
                 block = []
                 continue
+            if len(block) >= 5 and all(len(each.split()) == 1 for each in block):
+                found.add(place.within("words"), {"": column_of([each.strip(" ,;'\"") for each in block])}, "words")
             if len(block) < 2 or not _block(found, block[:MOST_ROWS], place):
                 for before, each in enumerate(block, number - len(block)):
                     _note_alike(each, before, alike, lambda rows: _add_alike(found, rows, place))
             block = []
     for _, rows in alike.values():
         _add_alike(found, rows, place)
+    for row in _rows_of_pairs(alone):
+        if len(row) > 1:
+            pairs.setdefault(tuple(row), []).append(list(row.values()))
     for names, rows in pairs.items():  # `age=54, grade=2, …`, or the same as Python or JSON writes it
         found.add(place.within("pairs"), columns_of([list(names), *rows[:MOST_ROWS]]), "record")
+
+
+def _rows_of_pairs(pairs: list[tuple]) -> list[dict[str, str]]:
+    """The pairs of a line, a row for each time that its first name comes: `Row(age=54, …), Row(age=61, …)`."""
+    rows: list[dict[str, str]] = []
+    for name, *values in pairs:
+        if not rows or name in rows[-1]:
+            rows.append({})
+        rows[-1][name] = next(filter(None, values), "")
+    return rows
 
 
 def _series(found: Dissection, lines: list[str], name: str | None, place: Place) -> None:
@@ -241,6 +340,8 @@ def _block(found: Dissection, lines: list[str], place: Place) -> bool:
                 found.add(place.within("table"), columns)
                 return len(rows) >= 0.9 * len(lines) and not any(map(_holds_numbers, columns.values()))
     rows = [re.split(r"\s{2,}", line.strip()) for line in lines]  # a cell may be several words
+    if len(rows) > 2 and len(rows[1]) == 1 < len(rows[2]):  # pandas writes the index's name below the header
+        del rows[1]
     if (
         len({len(row) for row in rows[1:]}) > 1
         or len(rows[0]) < 2
@@ -261,8 +362,20 @@ def _block(found: Dissection, lines: list[str], place: Place) -> bool:
                 return False
         elif len(whole) >= FEWEST_ALIKE:
             found.add(place.within("table"), columns_of([[f"#{i}" for i in range(usual)], *whole]))
-        return len(header) == usual and len(whole) >= 0.9 * (len(lines) - 1)
-    return False
+        return len(header) == usual and len(whole) >= 0.9 * (len(rows) - 1)
+    start = _start_of_table(lines)
+    return start > 0 and _block(found, lines[start:], place)
+
+
+def _start_of_table(lines: list[str]) -> int:
+    """Where other lines end and a table with its header begins, by its lines' numbers of words; 0 if nowhere."""
+    words = [len(line.split()) for line in lines]
+    start = len(lines) - 1
+    while start and words[start - 1] == words[-1]:
+        start -= 1
+    if start and words[start - 1] == words[-1] - 1:
+        start -= 1
+    return start if words[-1] >= 2 and len(lines) - start >= 3 else 0
 
 
 def _holds_numbers(column: Column) -> bool:
@@ -284,9 +397,11 @@ def delimited(lines: list[str], delimiter: str) -> list[list[str]]:
 
 
 def columns_of(rows: list[list[str]]) -> dict[str, Column]:
-    """Rows of texts as columns; the first row is the header unless it has a number in it."""
+    """Rows of texts as columns; the first row is the header unless it has a number in it, or only a key's levels."""
     header = [each.strip() for each in rows[0]]
-    has_header = not any(NUMBER.fullmatch(each) for each in header)
+    numbers = [float(each) for each in header[1:] if each.isdecimal()]
+    is_key = len(numbers) == len(header) - 1 > 1 and numbers == sorted(set(numbers)) and not NUMBER.fullmatch(header[0])
+    has_header = is_key or not any(NUMBER.fullmatch(each) for each in header)
     if not has_header:
         header = [f"#{i}" for i in range(len(header))]
     body = rows[1:] if has_header else rows

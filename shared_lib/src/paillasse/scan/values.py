@@ -125,11 +125,13 @@ class _Walk:
                     self.pooled[(*path, name)].append((table, column.numbers))
                 if column.texts is not None and length > 1 and column.numbers is None:
                     self.short.extend(each[:SHORT] for each in column.texts[:20_000])
-                    if sum(any(map(str.isdigit, each)) for each in column.texts[:50]) >= 4:  # what hovering shows
-                        lines = "\n".join(
-                            each.replace("<br>", " ").replace("\n", " ") for each in column.texts[:MOST_ROWS]
-                        )
-                        self.found.text(lines, place.within(name))
+                    self.lines(column.texts, place.within(name))
+
+    def lines(self, texts: list[str], place: Place) -> None:
+        """Texts with numbers in them, such as what hovering shows or annotations, as lines of one text."""
+        if sum(any(map(str.isdigit, each)) for each in texts[:50]) >= 4:
+            lines = (each.replace("<br>", " ").replace("\n", " ") for each in texts[:MOST_ROWS])
+            self.found.text("\n".join(lines), place)
 
     def records(self, items: list[dict], path: tuple, place: Place) -> None:
         """Items of a list as rows: what stands at the same place of each is a column."""
@@ -143,6 +145,9 @@ class _Walk:
         columns = {
             name: column_of([row.get(name) for row in rows]) for name, n in names.items() if n >= 0.5 * len(rows)
         }
+        for name, column in columns.items():
+            if column.numbers is None:
+                self.lines(column.texts, place.within(name))
         if columns:
             self.found.add(place, columns, "frame" if not path or len(columns) > 1 else "arrays")
 
