@@ -1,0 +1,146 @@
+"""What the browser may ask of the server: each request needs Jupyter's token, and is checked before it is answered.
+
+The library's work is done beside the server's own: the server has kernels to serve meanwhile. DuckDB's one connection
+is used by one thread at a time, so all that reads data takes turns; what only looks at files does not wait for it.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.utils import url_path_join
+from pydantic import Field, ValidationError
+from tornado import web
+
+from paillasse.documents import Strict
+from paillasse.errors import AccessError, InputError, PaillasseError
+from paillasse.lab import catalogue
+from paillasse.lab.places import file_below, project_of
+from paillasse.lab.worker import Worker
+
+DATA_SET = r"([a-z][a-z0-9_]{0,199})"
+READING_FILES = Worker()
+READING_DATA = Worker()
+
+
+class Place(Strict):
+    """Where the browser is: a notebook or a folder, as JupyterLab writes its path."""
+
+    path: Annotated[str, Field(max_length=4096)] = ""
+
+
+class OnScreen(Place):
+    """A notebook as the browser has it."""
+
+    notebook: dict[str, Any]
+
+
+Asked = TypeVar("Asked", bound=Strict)
+
+
+class Handler(APIHandler):
+    """Answers in JSON. What a user can mend is said as the library says it; of all else only that it happened."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that the server serves."""
+        folder = getattr(self.contents_manager, "root_dir", None)
+        if not folder:
+            raise web.HTTPError(501, "This server's files are in no folder, so Paillasse finds no project in it.")
+        return Path(folder)
+
+    def in_query(self, model: type[Asked]) -> Asked:
+        """The query's values of the names that the model knows; JupyterLab adds others, against caches."""
+        given = {name: self.get_query_argument(name) for name in model.model_fields if name in self.request.arguments}
+        return self._checked(model, given)
+
+    def in_body(self, model: type[Asked]) -> Asked:
+        try:
+            given = json.loads(self.request.body)
+        except (ValueError, RecursionError):
+            raise web.HTTPError(400, "The request's body is not JSON.") from None
+        return self._checked(model, given)
+
+    def _checked(self, model: type[Asked], given: object) -> Asked:
+        try:
+            return model.model_validate(given)
+        except ValidationError as refusal:  # the values, which may be a notebook's, are not repeated
+            where = sorted({".".join(map(str, each["loc"][:2]))[:60] for each in refusal.errors(include_input=False)})
+            raise web.HTTPError(400, f"The request is not understood: {', '.join(where) or 'an object'}.") from None
+
+    async def answer(self, worker: Worker, function: Callable, *arguments) -> None:
+        try:
+            content = await asyncio.wrap_future(worker.do(function, *arguments))
+        except AccessError as error:
+            self.set_status(403)
+            content = {"message": str(error)}
+        except PaillasseError as error:
+            self.set_status(422)
+            content = {"message": str(error)}
+        except Exception as error:  # its message may quote a value
+            self.log.error("paillasse: %s at %s", type(error).__name__, self.request.path)
+            self.set_status(500)
+            content = {"message": f"The server could not do this ({type(error).__name__})."}
+        self.finish(json.dumps(content))
+
+
+class ListOfDataSets(Handler):
+    @web.authenticated
+    @authorized("read", "contents")
+    async def get(self):
+        asked, root = self.in_query(Place), self.root
+        await self.answer(READING_FILES, lambda: catalogue.listed(project_of(root, asked.path)))
+
+
+class CardOfDataSet(Handler):
+    @web.authenticated
+    @authorized("read", "contents")
+    async def get(self, name: str):
+        asked, root = self.in_query(Place), self.root
+        await self.answer(READING_FILES, lambda: catalogue.card(project_of(root, asked.path), name))
+
+
+class PreviewOfDataSet(Handler):
+    @web.authenticated
+    @authorized("read", "contents")
+    async def get(self, name: str):
+        asked, root = self.in_query(Place), self.root
+        await self.answer(READING_DATA, lambda: catalogue.preview(project_of(root, asked.path), name))
+
+
+class Verdict(Handler):
+    """The scan of a notebook that is open. It changes nothing, so whoever may read the notebook may ask for it."""
+
+    @web.authenticated
+    @authorized("read", "contents")
+    async def post(self):
+        asked, root = self.in_body(OnScreen), self.root
+        await self.answer(READING_DATA, _judged, root, asked)
+
+
+def _judged(root: Path, asked: OnScreen) -> dict:
+    from paillasse.lab.verdict import verdict
+
+    file = file_below(root, asked.path)
+    if file.suffix != ".ipynb":
+        raise InputError("Only notebooks are judged here.")
+    try:
+        project = project_of(root, asked.path)
+    except InputError:  # a notebook of no project is judged, too
+        project = None
+    return verdict(root, file, project, asked.notebook)
+
+
+def handlers(base_url: str) -> list[tuple[str, type]]:
+    """The addresses, behind whatever prefix the server has."""
+    routes = {
+        "catalog": ListOfDataSets,
+        f"catalog/{DATA_SET}": CardOfDataSet,
+        f"catalog/{DATA_SET}/preview": PreviewOfDataSet,
+        "scan": Verdict,
+    }
+    return [(url_path_join(base_url, "paillasse", "api", route), handler) for route, handler in routes.items()]

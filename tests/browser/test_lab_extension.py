@@ -1,0 +1,195 @@
+"""The extension in a real browser and a generated project: data are found and read, leaks are shown."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from lab_server import lab_server
+from toy_catalog import ABOUT
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).parents[2]
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+NO_NEWS = "--LabApp.news_url=None"
+THEMES = "JUPYTER_CONFIG_DIR/lab/user-settings/@jupyterlab/apputils-extension/themes.jupyterlab-settings"
+PATIENTS = """\
+import pandas
+patients = ["Dup" + "ont", "Petit", "Moreau", "Garnier", "Roussel", "Lefort"]
+df = pandas.DataFrame({"patient_id": patients, "age": [54, 61, 47, 70, 58, 66]})"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project as cookiecutter makes it."""
+    folder = tmp_path_factory.mktemp("projects")
+    command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input", "--output-dir", str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    (made,) = folder.iterdir()
+    return made
+
+
+def write_notebook(project: Path, name: str, *sources: str) -> str:
+    """A notebook of these cells in the project; its path."""
+    empty = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cells = [empty | {"id": f"c{number}", "source": source} for number, source in enumerate(sources)]
+    content = {"cells": cells, "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
+    (project / "notebooks" / f"{name}.ipynb").write_text(json.dumps(content), encoding="utf-8")
+    return f"notebooks/{name}.ipynb"
+
+
+@pytest.fixture
+def lab(project, tmp_path):
+    """A function that starts a server in the project, light or dark, behind a prefix as a hub's."""
+    running = []
+
+    def start(theme: str = "Light", **variables: str):
+        settings = tmp_path / "settings"
+        (settings / THEMES).parent.mkdir(parents=True)
+        (settings / THEMES).write_text(json.dumps({"theme": f"JupyterLab {theme}"}))
+        context = lab_server(project, settings, NO_NEWS, "--ServerApp.base_url=/user/ada/", **variables)
+        running.append(context)
+        return context.__enter__()
+
+    yield start
+    for context in running:
+        context.__exit__(None, None, None)
+
+
+def open_notebook(page, address: str) -> None:
+    page.goto(address)
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=90_000)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
+
+
+def open_panel(page, name: str) -> None:
+    page.locator(f'.jp-SideBar [data-id="{name}"]').click()
+    page.locator(f"#{name}").wait_for()
+
+
+def serious_findings(page, selector: str) -> list[str]:
+    """What axe, the checker of accessibility, takes for serious in a part of the page."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, context={"include": [[selector]]}).response["violations"]
+    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in ("serious", "critical")]
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_a_data_set_is_found_inserted_and_read(lab, project, page, picture, theme):
+    elsewhere = []
+    here = ("localhost", "127.0.0.1", None)
+    page.on("request", lambda request: urlsplit(request.url).hostname in here or elsewhere.append(request.url))
+    server = lab(theme)
+    open_notebook(page, server.page(write_notebook(project, f"new_{theme}", "")))
+    assert page.locator(".jp-StatusBar-Widget .jp-paillasse-profile").inner_text() == "profile: synthetic"
+    open_panel(page, "paillasse-catalogue")
+    panel = page.locator("#paillasse-catalogue")
+    panel.get_by_role("searchbox").fill("lung_io")
+    row = panel.locator(".jp-paillasse-row:visible")
+    assert [each.split("\n")[0] for each in row.all_inner_texts()] == ["lung_io"]
+    row.press("Enter")
+    panel.get_by_label("read the column os_days").wait_for()
+    assert panel.get_by_text("made up, nobody's data").count()
+    panel.get_by_label("all columns").set_checked(True)
+    panel.get_by_label("all columns").set_checked(False)
+    for column in ("os_days", "death"):
+        panel.get_by_label(f"read the column {column}").set_checked(True)
+    panel.get_by_text("First rows").click()
+    panel.get_by_text("Of the synthetic stand-in").wait_for(timeout=60_000)
+    assert panel.locator(".jp-paillasse-preview tbody tr").count() == 5
+    panel.locator(".jp-paillasse-preview").scroll_into_view_if_needed()
+    picture(f"lab_preview_{theme.lower()}")
+    assert serious_findings(page, "#paillasse-catalogue") == []
+    panel.get_by_role("button", name="Insert").click()
+    cell = page.locator(".jp-Notebook .jp-CodeCell").first
+    assert 'catalog["lung_io"].read(columns=["os_days", "death"])' in cell.locator(".cm-content").inner_text()
+    panel.locator(".jp-paillasse-row:visible").scroll_into_view_if_needed()
+    picture(f"lab_catalogue_{theme.lower()}")
+    page.keyboard.press("Shift+Enter")
+    page.locator(".jp-InputPrompt", has_text="[1]:").wait_for(timeout=90_000)
+    assert cell.locator(".jp-OutputArea-output").count() == 0
+    assert not elsewhere
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_patients_on_screen_make_the_badge_red_and_the_list_leads_to_the_cell(lab, project, page, picture, theme):
+    server = lab(theme, PAILLASSE_PROFILE="secure")
+    path = write_notebook(project, f"leak_{theme}", "'first'", PATIENTS, "df.head()", "'last'")
+    open_notebook(page, server.page(path))
+    profile = page.locator(".jp-StatusBar-Widget .jp-paillasse-profile")
+    assert profile.inner_text() == "profile: secure"
+    badge = page.locator(".jp-paillasse-badge")
+    page.locator('.jp-paillasse-badge[data-state="clean"]').wait_for(timeout=60_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    page.locator(".jp-OutputArea td", has_text="Dupont").first.wait_for(timeout=90_000)
+    page.locator(".jp-InputPrompt", has_text="[4]:").wait_for(timeout=90_000)
+    page.keyboard.press("Control+s")
+    page.locator('.jp-paillasse-badge[data-state="leak"]').wait_for(timeout=60_000)
+    assert "Dupont" not in (project / path).read_text(encoding="utf-8")
+    badge.click()
+    dialog = page.locator(".jp-Dialog")
+    dialog.get_by_text("This must not leave").wait_for()
+    assert dialog.get_by_text("saved without outputs").count() == 1
+    assert "Dupont" not in dialog.inner_text()
+    picture(f"lab_leaks_{theme.lower()}")
+    assert serious_findings(page, ".jp-paillasse-findings") == []
+    assert serious_findings(page, ".jp-paillasse-leaks") == []
+    assert serious_findings(page, ".jp-StatusBar-Widget .jp-paillasse-profile") == []
+    dialog.locator("button.jp-paillasse-finding").first.click()
+    page.locator(".jp-Notebook .jp-Cell.jp-mod-active", has_text="df.head()").wait_for()
+
+
+def test_a_broken_catalogue_is_shown_with_file_and_line_and_an_empty_folder_with_what_to_do(lab, project, page):
+    (project / "broken").mkdir()
+    (project / "broken" / "data_catalog.yaml").write_text("datasets:\n  toy: {title: [}\n")
+    content = {"cells": [], "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
+    (project / "broken" / "a.ipynb").write_text(json.dumps(content))
+    page.goto(lab().page("broken/a.ipynb"))
+    page.locator('.jp-SideBar [data-id="paillasse-catalogue"]').wait_for(timeout=90_000)
+    open_panel(page, "paillasse-catalogue")
+    page.locator("#paillasse-catalogue [role=alert]", has_text="data_catalog.yaml:2").wait_for(timeout=30_000)
+    assert page.locator('.jp-paillasse-badge[data-state="unknown"]').inner_text() == "not scanned"
+
+
+def test_a_thousand_data_sets_are_there_within_a_second_and_filtered_at_once(lab, project, page):
+    field = {"name": "age", "type": "integer", "description": "Age", "unit": "years"}
+    about = ABOUT | {"schema": {"fields": [field | {"name": f"column_{i}"} for i in range(11)]}}
+    about["sources"] = {"public": {"driver": "csv", "path": "a.csv"}}
+    folder = project / "thousand"
+    folder.mkdir()
+    many = {f"cohort_{number}": about | {"title": f"Cohort {number}"} for number in range(1000)}
+    (folder / "data_catalog.yaml").write_text(json.dumps({"datasets": many}))
+    content = {"cells": [], "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
+    (folder / "a.ipynb").write_text(json.dumps(content))
+    page.goto(lab().page("thousand/a.ipynb"))
+    page.locator('.jp-SideBar [data-id="paillasse-catalogue"]').wait_for(timeout=90_000)
+    page.wait_for_function("document.querySelectorAll('#paillasse-catalogue li').length === 1000", timeout=60_000)
+    panel = page.locator("#paillasse-catalogue")
+    page.evaluate(
+        """() => {
+             const row = () => document.querySelector("#paillasse-catalogue li")?.checkVisibility();
+             window.took = new Promise(done => document.addEventListener("pointerdown", () => {
+               const before = performance.now();
+               const look = () => row() ? done(performance.now() - before) : requestAnimationFrame(look);
+               look();
+             }, { capture: true, once: true }));
+           }"""
+    )
+    open_panel(page, "paillasse-catalogue")
+    shown = page.evaluate("() => window.took")
+    assert panel.get_by_text("1000 of 1000 data sets").is_visible()
+    assert shown < 1000
+    took = panel.get_by_role("searchbox").evaluate(
+        """box => {
+             const before = performance.now();
+             box.value = "cohort 77";
+             box.dispatchEvent(new Event("input"));
+             return performance.now() - before;
+           }"""
+    )
+    assert panel.locator(".jp-paillasse-row:visible").count() == 19
+    assert took < 50
