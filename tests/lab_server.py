@@ -52,7 +52,11 @@ def lab_server(root: Path, settings: Path, *options: str, **variables: str) -> I
             yield LabServer(_running(settings, server, log_file))
         finally:
             server.terminate()
-            server.wait(30)
+            try:
+                server.wait(15)
+            except subprocess.TimeoutExpired:  # of a request at the wrong moment Jupyter keeps a thread for ever
+                server.kill()
+                server.wait(15)
 
 
 def _running(settings: Path, server: subprocess.Popen, log_file: Path) -> dict:

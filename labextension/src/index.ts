@@ -1,15 +1,19 @@
 /** The extension: its plugins, each with its widgets and commands. */
 import { ILabShell, ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette, IToolbarWidgetRegistry } from '@jupyterlab/apputils';
+import { ICommandPalette, IToolbarWidgetRegistry, MainAreaWidget } from '@jupyterlab/apputils';
 import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { INotebookTracker, NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { LabIcon } from '@jupyterlab/ui-components';
+import { IRun } from './ask';
 import { CataloguePanel } from './catalogue';
+import { Comparison } from './compare';
 import { LeakBadge } from './leaks';
 import { Profile, ProfileMark } from './profile';
+import { RunsPanel } from './runs';
 
 const CATEGORY = 'Paillasse';
 
@@ -19,6 +23,12 @@ const catalogueIcon = new LabIcon({
     fill="#616161"><path d="M12 2C7 2 4 3.6 4 5.5v13C4 20.4 7 22 12 22s8-1.6 8-3.5v-13C20 3.6 17 2 12 2zm0 2c4 0 6 1 6
     1.5S16 7 12 7 6 6 6 5.5 8 4 12 4zm6 14.5c0 .5-2 1.5-6 1.5s-6-1-6-1.5v-3c1.4.6 3.5 1 6 1s4.6-.4 6-1zm0-5.5c0
     .5-2 1.5-6 1.5s-6-1-6-1.5V9.9c1.4.7 3.5 1.1 6 1.1s4.6-.4 6-1.1z"/></g></svg>`
+});
+
+const runsIcon = new LabIcon({
+  name: 'paillasse:runs',
+  svgstr: `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="16" height="16"><g class="jp-icon3"
+    fill="#616161"><path d="M3 5h2v2H3zm4 0h14v2H7zM3 11h2v2H3zm4 0h14v2H7zm-4 6h2v2H3zm4 0h14v2H7z"/></g></svg>`
 });
 
 /** Put code below the active cell, or into it where it is empty; false where there is no notebook. */
@@ -147,4 +157,53 @@ const leaks: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default [catalogue, leaks];
+const runs: JupyterFrontEndPlugin<void> = {
+  id: 'paillasse:runs',
+  description: 'The runs of runs.yaml, with their true states.',
+  autoStart: true,
+  requires: [INotebookTracker, IRenderMimeRegistry],
+  optional: [ITranslator, ICommandPalette, ILayoutRestorer, IDefaultFileBrowser, ILabShell],
+  activate: (
+    app: JupyterFrontEnd,
+    tracker: INotebookTracker,
+    rendermime: IRenderMimeRegistry,
+    translator: ITranslator | null,
+    palette: ICommandPalette | null,
+    restorer: ILayoutRestorer | null,
+    browser: IDefaultFileBrowser | null,
+    labShell: ILabShell | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load('paillasse');
+    const { contents, serverSettings: settings } = app.serviceManager;
+    const where = () => contents.localPath(tracker.currentWidget?.context.path ?? browser?.model.path ?? '');
+    const compare = (one: IRun, other: IRun) => {
+      const content = new Comparison([one, other], { settings, trans, rendermime, where });
+      const widget = new MainAreaWidget({ content });
+      widget.title.label = `${one.name} · ${other.name}`;
+      widget.title.icon = runsIcon;
+      app.shell.add(widget, 'main');
+      app.shell.activateById(widget.id);
+    };
+    const open = (path: string) => void app.commands.execute('docmanager:open', { path });
+    const panel = new RunsPanel({ settings, trans, where, open, compare });
+    panel.id = 'paillasse-runs';
+    panel.title.icon = runsIcon;
+    panel.title.caption = trans.__('Runs');
+    app.shell.add(panel, 'right', { rank: 150 });
+    restorer?.add(panel, panel.id);
+    const command = 'paillasse:runs';
+    app.commands.addCommand(command, {
+      label: trans.__('Runs'),
+      caption: trans.__('What stands of runs.yaml, and what would run again'),
+      icon: runsIcon,
+      execute: () => {
+        labShell?.expandRight();
+        app.shell.activateById(panel.id);
+      },
+      describedBy: { args: null }
+    });
+    palette?.addItem({ command, category: CATEGORY });
+  }
+};
+
+export default [catalogue, leaks, runs];

@@ -42,7 +42,7 @@ export class ProfileMark extends Widget {
       synthetic: this._trans.__('Stand-ins are read: made up, nobody’s data'),
       secure: this._trans.__('Patients’ data are read; every read is recorded, notebooks are saved without outputs')
     };
-    this._mark.textContent = value ? this._trans.__('profile: %1', value) : this._trans.__('no project');
+    this._mark.textContent = value ? this._trans.__('profile: %1', value) : this._trans.__('no catalogue');
     this._mark.dataset.profile = value;
     this._mark.title = meaning[value] ?? this._trans.__('There is no catalogue here');
   }

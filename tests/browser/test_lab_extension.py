@@ -149,7 +149,7 @@ def test_a_broken_catalogue_is_shown_with_file_and_line_and_an_empty_folder_with
     content = {"cells": [], "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
     (project / "broken" / "a.ipynb").write_text(json.dumps(content))
     page.goto(lab().page("broken/a.ipynb"))
-    page.locator('.jp-SideBar [data-id="paillasse-catalogue"]').wait_for(timeout=90_000)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
     open_panel(page, "paillasse-catalogue")
     page.locator("#paillasse-catalogue [role=alert]", has_text="data_catalog.yaml:2").wait_for(timeout=30_000)
     assert page.locator('.jp-paillasse-badge[data-state="unknown"]').inner_text() == "not scanned"
@@ -166,7 +166,7 @@ def test_a_thousand_data_sets_are_there_within_a_second_and_filtered_at_once(lab
     content = {"cells": [], "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
     (folder / "a.ipynb").write_text(json.dumps(content))
     page.goto(lab().page("thousand/a.ipynb"))
-    page.locator('.jp-SideBar [data-id="paillasse-catalogue"]').wait_for(timeout=90_000)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
     page.wait_for_function("document.querySelectorAll('#paillasse-catalogue li').length === 1000", timeout=60_000)
     panel = page.locator("#paillasse-catalogue")
     page.evaluate(
@@ -193,3 +193,46 @@ def test_a_thousand_data_sets_are_there_within_a_second_and_filtered_at_once(lab
     )
     assert panel.locator(".jp-paillasse-row:visible").count() == 19
     assert took < 50
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_runs_are_started_followed_stopped_and_compared(lab, project, page, picture, theme):
+    study = project / f"study_{theme}"
+    (study / "notebooks").mkdir(parents=True)
+    figure = "import plotly.express\nplotly.express.line(x=[0, tau], y=[1, 0.5], height=300)"
+    record = "import pandas\nfrom paillasse.runs import record\n"
+    record += 'record("risk", pandas.DataFrame({"tau": [tau], "risk": [tau / 10]}), f"Risk {tau / 10}")'
+    path = write_notebook(study, "risk", "tau = 2", figure, record)
+    content = json.loads((study / path).read_text())
+    content["cells"][0]["metadata"] = {"tags": ["parameters"]}
+    (study / path).write_text(json.dumps(content))
+    slow = write_notebook(study, "slow", "import time", "time.sleep(600)")
+    runs = [{"name": "risk", "notebook": path, "grid": {"tau": [2, 5]}}, {"name": "slow", "notebook": slow}]
+    (study / "runs.yaml").write_text(json.dumps({"runs": runs}))
+
+    open_notebook(page, lab(theme).page(f"{study.name}/{path}"))
+    open_panel(page, "paillasse-runs")
+    panel = page.locator("#paillasse-runs")
+    panel.locator('.jp-paillasse-tag[data-kind="not run yet"]').nth(2).wait_for(timeout=60_000)
+    panel.get_by_text("would run: new").nth(2).wait_for(timeout=60_000)
+    panel.get_by_role("button", name="Run what is not done").click()
+    panel.get_by_text("cell 2 of 2").wait_for(timeout=120_000)
+    panel.get_by_text("Risk 0.5").wait_for(timeout=120_000)
+    panel.get_by_role("button", name="Stop: slow").click()
+    panel.locator('.jp-paillasse-tag[data-kind="cancelled"]').wait_for(timeout=60_000)
+    panel.get_by_text("would run: its last run was not ok").wait_for(timeout=60_000)
+    assert panel.locator('.jp-paillasse-tag[data-kind="ok"]').count() == 2
+    assert serious_findings(page, "#paillasse-runs") == []
+    picture(f"lab_runs_{theme.lower()}")
+
+    for name in ("risk-tau=2", "risk-tau=5"):
+        panel.get_by_label(f"compare {name}").set_checked(True)
+    panel.get_by_role("button", name="Compare").click()
+    comparison = page.locator(".jp-paillasse-comparison")
+    comparison.locator("tr.jp-mod-differs", has_text="tau").wait_for(timeout=30_000)
+    assert comparison.get_by_text("Risk 0.2").count() == comparison.get_by_text("Risk 0.5").count() == 1
+    comparison.locator(".js-plotly-plot").nth(1).wait_for(timeout=60_000)
+    assert serious_findings(page, ".jp-paillasse-comparison > table") == []
+    picture(f"lab_comparison_{theme.lower()}")
+    panel.get_by_role("button", name="Open: risk-tau=2").click()
+    page.locator(".jp-Notebook", has_text="plotly.express").nth(1).wait_for(timeout=60_000)

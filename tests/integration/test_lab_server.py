@@ -38,15 +38,21 @@ def test_the_catalogue_is_served_behind_the_prefix(server):
     assert len(server.ask("catalog/toy/preview", path="study")[1]["rows"]) == 3
 
 
-@pytest.mark.parametrize("route", ["catalog", "catalog/toy", "catalog/toy/preview"])
+RUN_ID = "20261121T100000000000Z-aaaa"
+
+
+@pytest.mark.parametrize(
+    "route", ["catalog", "catalog/toy", "catalog/toy/preview", "runs", "runs/reasons", f"runs/km/{RUN_ID}"]
+)
 def test_without_the_token_nothing_is_told(server, route):
     status, told = server.ask(route, token="wrong", path="study")
     assert status == 403
     assert "Toys" not in json.dumps(told)
 
 
-def test_without_the_token_nothing_is_judged(server):
-    assert server.ask("scan", {"path": "study/a.ipynb", "notebook": NOTEBOOK}, token="")[0] == 403
+@pytest.mark.parametrize("route", ["scan", "runs/start", "runs/stop"])
+def test_without_the_token_nothing_is_judged_started_or_stopped(server, route):
+    assert server.ask(route, {"path": "study"}, token="")[0] == 403
 
 
 OUTSIDE = ["../outside", "link", "link/a.ipynb", "study/../../outside", "/../outside", ".x", "a\\b"]
@@ -84,6 +90,23 @@ def test_a_request_that_is_not_understood_is_refused_without_its_content(server,
     status, told = server.ask("scan", body)
     assert status == 400
     assert "Dupont" not in json.dumps(told)
+
+
+@pytest.mark.parametrize("name", ["../outside", "-x", "--on", "a/b", "", "a b", "x" * 300, 7, None, ["km"]])
+def test_only_what_can_be_the_name_of_a_run_is_started_or_stopped(server, name):
+    assert server.ask("runs/stop", {"path": "study", "name": name})[0] == 400
+    assert server.ask("runs/start", {"path": "study", "names": [name]})[0] == 400
+
+
+@pytest.mark.parametrize("place", [f"..%2f..%2f/{RUN_ID}", f"../{RUN_ID}", "km/..", f"km/{RUN_ID}%2f..", f".locks/{RUN_ID}"])
+def test_a_result_that_cannot_be_is_not_found(server, place):
+    assert server.ask(f"runs/{place}", path="study")[0] == 404
+
+
+def test_a_result_that_is_no_longer_there_is_said_to_be(server):
+    status, told = server.ask(f"runs/km/{RUN_ID}", path="study")
+    assert status == 422
+    assert "any more" in told["message"]
 
 
 def test_only_notebooks_are_judged(server):

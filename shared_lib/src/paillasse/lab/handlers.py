@@ -16,13 +16,15 @@ from jupyter_server.utils import url_path_join
 from pydantic import Field, ValidationError
 from tornado import web
 
-from paillasse.documents import Strict
+from paillasse.documents import Strict, text_of
 from paillasse.errors import AccessError, InputError, PaillasseError
-from paillasse.lab import catalogue
+from paillasse.lab import bench, catalogue
 from paillasse.lab.places import file_below, project_of
 from paillasse.lab.worker import Worker
+from paillasse.runs.results import RUN_ID
 
 DATA_SET = r"([a-z][a-z0-9_]{0,199})"
+RUN = r"[A-Za-z0-9][A-Za-z0-9_.=-]{0,199}"  # a name of `runs.yaml`, or of a point of a grid
 READING_FILES = Worker()
 READING_DATA = Worker()
 
@@ -37,6 +39,22 @@ class OnScreen(Place):
     """A notebook as the browser has it."""
 
     notebook: dict[str, Any]
+
+
+RunName = Annotated[str, text_of(RUN, "the name of a run")]
+
+
+class ToStart(Place):
+    """Runs to be executed; none named: all that are not done."""
+
+    names: Annotated[list[RunName], Field(max_length=100)] = []
+    fresh: bool = False
+
+
+class ToStop(Place):
+    """A run to be stopped."""
+
+    name: RunName
 
 
 Asked = TypeVar("Asked", bound=Strict)
@@ -135,6 +153,50 @@ def _judged(root: Path, asked: OnScreen) -> dict:
     return verdict(root, file, project, asked.notebook)
 
 
+class ListOfRuns(Handler):
+    _track_activity = False  # it is asked every two seconds, also by a page that nobody looks at
+
+    @web.authenticated
+    @authorized("read", "contents")
+    async def get(self):
+        asked, root = self.in_query(Place), self.root
+        await self.answer(READING_FILES, lambda: bench.listed(project_of(root, asked.path), root))
+
+
+class ReasonsOfRuns(Handler):
+    @web.authenticated
+    @authorized("read", "contents")
+    async def get(self):
+        asked, root = self.in_query(Place), self.root
+        await self.answer(READING_DATA, lambda: bench.reasons(project_of(root, asked.path)))
+
+
+class ResultOfRun(Handler):
+    @web.authenticated
+    @authorized("read", "contents")
+    async def get(self, name: str, run_id: str):
+        asked, root = self.in_query(Place), self.root
+        await self.answer(READING_FILES, lambda: bench.result(project_of(root, asked.path), name, run_id))
+
+
+class StartOfRuns(Handler):
+    """Who may execute code in a kernel may execute a run."""
+
+    @web.authenticated
+    @authorized("execute", "kernels")
+    async def post(self):
+        asked, root = self.in_body(ToStart), self.root
+        await self.answer(READING_FILES, lambda: bench.start(project_of(root, asked.path), asked.names, asked.fresh))
+
+
+class StopOfRun(Handler):
+    @web.authenticated
+    @authorized("execute", "kernels")
+    async def post(self):
+        asked, root = self.in_body(ToStop), self.root
+        await self.answer(READING_FILES, lambda: bench.stop(project_of(root, asked.path), asked.name))
+
+
 def handlers(base_url: str) -> list[tuple[str, type]]:
     """The addresses, behind whatever prefix the server has."""
     routes = {
@@ -142,5 +204,10 @@ def handlers(base_url: str) -> list[tuple[str, type]]:
         f"catalog/{DATA_SET}": CardOfDataSet,
         f"catalog/{DATA_SET}/preview": PreviewOfDataSet,
         "scan": Verdict,
+        "runs": ListOfRuns,
+        "runs/reasons": ReasonsOfRuns,
+        "runs/start": StartOfRuns,
+        "runs/stop": StopOfRun,
+        f"runs/({RUN})/({RUN_ID})": ResultOfRun,
     }
     return [(url_path_join(base_url, "paillasse", "api", route), handler) for route, handler in routes.items()]
