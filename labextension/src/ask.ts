@@ -118,3 +118,25 @@ export interface IResult {
   tables: { [name: string]: string[][] };
   figures: { [mime: string]: never }[];
 }
+
+export type Kind = 'text' | 'number' | 'boolean' | 'list' | 'mapping' | 'any';
+
+export interface IFormField {
+  name: string;
+  help: string;
+  kind: Kind;
+  /** Null where it is an expression, or null itself. */
+  default: unknown;
+  choices: (string | number)[];
+  least: number | null;
+  most: number | null;
+  names_data_set: boolean;
+}
+
+export interface IForm {
+  /** Its path in the project. */
+  notebook: string;
+  /** A name that no run has. */
+  name: string;
+  fields: IFormField[];
+}

@@ -11,6 +11,7 @@ import { LabIcon } from '@jupyterlab/ui-components';
 import { IRun } from './ask';
 import { CataloguePanel } from './catalogue';
 import { Comparison } from './compare';
+import { FormPanel } from './form';
 import { LeakBadge } from './leaks';
 import { Profile, ProfileMark } from './profile';
 import { RunsPanel } from './runs';
@@ -29,6 +30,12 @@ const runsIcon = new LabIcon({
   name: 'paillasse:runs',
   svgstr: `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="16" height="16"><g class="jp-icon3"
     fill="#616161"><path d="M3 5h2v2H3zm4 0h14v2H7zM3 11h2v2H3zm4 0h14v2H7zm-4 6h2v2H3zm4 0h14v2H7z"/></g></svg>`
+});
+
+const formIcon = new LabIcon({
+  name: 'paillasse:form',
+  svgstr: `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="16" height="16"><g class="jp-icon3"
+    fill="#616161"><path d="M5 3h14v18H5zm2 2v14h10V5zm2 2h6v2H9zm0 4h6v2H9zm0 4h4v2H9z"/></g></svg>`
 });
 
 /** Put code below the active cell, or into it where it is empty; false where there is no notebook. */
@@ -157,6 +164,44 @@ const leaks: JupyterFrontEndPlugin<void> = {
   }
 };
 
+const form: JupyterFrontEndPlugin<void> = {
+  id: 'paillasse:form',
+  description: 'A form of the notebook’s parameters, from which it is run.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  optional: [ITranslator, ICommandPalette, ILayoutRestorer, ILabShell],
+  activate: (
+    app: JupyterFrontEnd,
+    tracker: INotebookTracker,
+    translator: ITranslator | null,
+    palette: ICommandPalette | null,
+    restorer: ILayoutRestorer | null,
+    labShell: ILabShell | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load('paillasse');
+    const { contents, serverSettings: settings } = app.serviceManager;
+    const path = (panel: NotebookPanel) => contents.localPath(panel.context.path);
+    const panel = new FormPanel({ settings, trans, tracker, path });
+    panel.id = 'paillasse-form';
+    panel.title.icon = formIcon;
+    panel.title.caption = trans.__('Run with other parameters');
+    app.shell.add(panel, 'right', { rank: 140 });
+    restorer?.add(panel, panel.id);
+    const command = 'paillasse:form';
+    app.commands.addCommand(command, {
+      label: trans.__('Run with other Parameters'),
+      caption: trans.__('A form of this notebook’s parameters'),
+      icon: formIcon,
+      execute: () => {
+        labShell?.expandRight();
+        app.shell.activateById(panel.id);
+      },
+      describedBy: { args: null }
+    });
+    palette?.addItem({ command, category: CATEGORY });
+  }
+};
+
 const runs: JupyterFrontEndPlugin<void> = {
   id: 'paillasse:runs',
   description: 'The runs of runs.yaml, with their true states.',
@@ -206,4 +251,4 @@ const runs: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default [catalogue, leaks, runs];
+export default [catalogue, leaks, form, runs];

@@ -10,9 +10,9 @@ from run_project import wait_until
 from paillasse.errors import InputError, RunError
 from paillasse.lab.bench import listed, reasons, result, start, stop
 
-RECORD = 'from paillasse.runs import record\nimport pandas\n'
+RECORD = "from paillasse.runs import record\nimport pandas\n"
 RECORD += 'record("hr", pandas.DataFrame({"term": ["rx"], "hr": [0.6]}), "Hazard ratio 0.60")'
-FIGURE = 'from IPython.display import display\n'
+FIGURE = "from IPython.display import display\n"
 FIGURE += 'display({"application/vnd.plotly.v1+json": {"data": [], "layout": {}}}, raw=True)'
 
 

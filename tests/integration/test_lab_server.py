@@ -42,7 +42,7 @@ RUN_ID = "20261121T100000000000Z-aaaa"
 
 
 @pytest.mark.parametrize(
-    "route", ["catalog", "catalog/toy", "catalog/toy/preview", "runs", "runs/reasons", f"runs/km/{RUN_ID}"]
+    "route", ["catalog", "catalog/toy", "catalog/toy/preview", "runs", "runs/reasons", f"runs/km/{RUN_ID}", "form"]
 )
 def test_without_the_token_nothing_is_told(server, route):
     status, told = server.ask(route, token="wrong", path="study")
@@ -50,8 +50,8 @@ def test_without_the_token_nothing_is_told(server, route):
     assert "Toys" not in json.dumps(told)
 
 
-@pytest.mark.parametrize("route", ["scan", "runs/start", "runs/stop"])
-def test_without_the_token_nothing_is_judged_started_or_stopped(server, route):
+@pytest.mark.parametrize("route", ["scan", "runs/start", "runs/stop", "form/start", "form/add"])
+def test_without_the_token_nothing_is_judged_started_stopped_or_written(server, route):
     assert server.ask(route, {"path": "study"}, token="")[0] == 403
 
 
@@ -60,7 +60,14 @@ OUTSIDE = ["../outside", "link", "link/a.ipynb", "study/../../outside", "/../out
 
 @pytest.mark.parametrize("path", OUTSIDE)
 def test_a_path_that_leads_out_is_refused(server, path):
-    for route, body in [("catalog", None), ("catalog/toy", None), ("scan", {"path": path, "notebook": NOTEBOOK})]:
+    reads = [("catalog", None), ("catalog/toy", None), ("runs", None), ("form", None)]
+    sent = [
+        ("scan", {"notebook": NOTEBOOK}),
+        ("runs/start", {}),
+        ("form/start", {"name": "a"}),
+        ("form/add", {"name": "a"}),
+    ]
+    for route, body in [*reads, *((route, {"path": path} | body) for route, body in sent)]:
         status, told = server.ask(route, body, path=path)
         assert status == 403
         assert "Toys" not in json.dumps(told)
@@ -96,9 +103,12 @@ def test_a_request_that_is_not_understood_is_refused_without_its_content(server,
 def test_only_what_can_be_the_name_of_a_run_is_started_or_stopped(server, name):
     assert server.ask("runs/stop", {"path": "study", "name": name})[0] == 400
     assert server.ask("runs/start", {"path": "study", "names": [name]})[0] == 400
+    assert server.ask("form/add", {"path": "study/a.ipynb", "name": name})[0] == 400
 
 
-@pytest.mark.parametrize("place", [f"..%2f..%2f/{RUN_ID}", f"../{RUN_ID}", "km/..", f"km/{RUN_ID}%2f..", f".locks/{RUN_ID}"])
+@pytest.mark.parametrize(
+    "place", [f"..%2f..%2f/{RUN_ID}", f"../{RUN_ID}", "km/..", f"km/{RUN_ID}%2f..", f".locks/{RUN_ID}"]
+)
 def test_a_result_that_cannot_be_is_not_found(server, place):
     assert server.ask(f"runs/{place}", path="study")[0] == 404
 

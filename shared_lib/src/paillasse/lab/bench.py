@@ -1,7 +1,7 @@
 """The runs as their panel shows them: each with its true state, why it would run again, and what came out.
 
-They are started by the same command as in a terminal, in a process of its own: it goes on when the browser or the server
-ends, and a terminal sees its runs as the panel sees a terminal's.
+They are started by the same command as in a terminal, in a process of its own: it goes on when the browser or the
+server ends, and a terminal sees its runs as the panel sees a terminal's.
 """
 
 import csv
@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from paillasse.errors import InputError, RunError, did_you_mean
-from paillasse.runs.declared import MANY_RUNS, Run, choose, default_profile, read_runs
+from paillasse.runs.declared import FILE, MANY_RUNS, Run, choose, default_profile, read_runs
 from paillasse.runs.inputs import forget, plan_of
 from paillasse.runs.parameters import read_notebook
 from paillasse.runs.results import (
@@ -45,8 +45,11 @@ def listed(project: Path, root: Path) -> dict:
     RunError
         There is no `runs.yaml`, or it has mistakes: all of them, with line and key.
     """
-    declared = {run.name: run for run in read_runs(project)}
+    has_file = (project / FILE).is_file()
+    declared = {run.name: run for run in read_runs(project)} if has_file else {}
     results = newest_results(project, list(declared))
+    if not has_file and not results:
+        raise RunError(f"There is no {FILE} in {project.name} yet. Fill in a notebook's form and add it there.")
     rows = [_row(name, declared.get(name), folder, root) for name, folder in results[:MANY_RUNS]]
     return {"runs": rows, "more": max(0, len(results) - MANY_RUNS), "message": _last_words(project)}
 
@@ -86,6 +89,8 @@ def _progress(folder: Path) -> list[int] | None:
 
 def reasons(project: Path) -> dict[str, str | None]:
     """Name of each run → why it would run again, None where its newest result stands."""
+    if not (project / FILE).is_file():
+        return {}
     declared = read_runs(project)[:MANY_RUNS]
     default = default_profile(project)
     forget()
@@ -98,19 +103,30 @@ def start(project: Path, names: list[str], fresh: bool) -> dict:
     Raises
     ------
     RunError
-        There is no such run, or the panel's last command is still at work.
+        There is no such run, or runs that were started here are still being executed.
     """
     chosen = choose(read_runs(project), tuple(names))
+    launch(project, [sys.executable, "-m", "paillasse.cli", "run", *(["--fresh"] if fresh else []), "--", *names])
+    return {"started": [run.name for run in chosen]}
+
+
+def launch(project: Path, command: list[str], stdin: int = subprocess.DEVNULL) -> subprocess.Popen:
+    """Start a command that executes runs, one at a time for each project.
+
+    Raises
+    ------
+    RunError
+        The last one is still at work.
+    """
     before = _started.get(project)
     if before is not None and before.poll() is None:
         raise RunError("Runs that were started here are still being executed. Wait for them, or stop them.")
-    command = [sys.executable, "-m", "paillasse.cli", "run", *(["--fresh"] if fresh else []), "--", *names]
     (project / FOLDER).mkdir(exist_ok=True)
     with (project / FOLDER / LOG).open("wb") as log:
         _started[project] = subprocess.Popen(
-            command, cwd=project, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command, cwd=project, stdin=stdin, stdout=log, stderr=log, start_new_session=True
         )
-    return {"started": [run.name for run in chosen]}
+    return _started[project]
 
 
 def stop(project: Path, name: str) -> dict:

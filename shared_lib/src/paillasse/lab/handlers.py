@@ -18,7 +18,7 @@ from tornado import web
 
 from paillasse.documents import Strict, text_of
 from paillasse.errors import AccessError, InputError, PaillasseError
-from paillasse.lab import bench, catalogue
+from paillasse.lab import bench, catalogue, form
 from paillasse.lab.places import file_below, project_of
 from paillasse.lab.worker import Worker
 from paillasse.runs.results import RUN_ID
@@ -49,6 +49,19 @@ class ToStart(Place):
 
     names: Annotated[list[RunName], Field(max_length=100)] = []
     fresh: bool = False
+
+
+class Filled(Place):
+    """A filled form: an entry as it would stand in `runs.yaml`; whether its values fit is said by the library."""
+
+    name: RunName
+    parameters: dict[str, Any] = {}
+    grid: dict[str, list[Any]] = {}
+
+    def entry(self, project: Path, notebook: Path) -> dict:
+        given = {"parameters": self.parameters, "grid": self.grid}
+        place = notebook.relative_to(project).as_posix()
+        return {"name": self.name, "notebook": place} | {key: value for key, value in given.items() if value}
 
 
 class ToStop(Place):
@@ -197,6 +210,37 @@ class StopOfRun(Handler):
         await self.answer(READING_FILES, lambda: bench.stop(project_of(root, asked.path), asked.name))
 
 
+class FormOfNotebook(Handler):
+    @web.authenticated
+    @authorized("read", "contents")
+    async def get(self):
+        asked, root = self.in_query(Place), self.root
+        await self.answer(READING_FILES, lambda: form.form(*_project_and_notebook(root, asked.path)))
+
+
+class StartOfForm(Handler):
+    @web.authenticated
+    @authorized("execute", "kernels")
+    async def post(self):
+        await self.answer(READING_FILES, _with_entry, form.start, self.root, self.in_body(Filled))
+
+
+class AdditionOfForm(Handler):
+    @web.authenticated
+    @authorized("write", "contents")
+    async def post(self):
+        await self.answer(READING_FILES, _with_entry, form.add, self.root, self.in_body(Filled))
+
+
+def _project_and_notebook(root: Path, path: str) -> tuple[Path, Path]:
+    return project_of(root, path), file_below(root, path)
+
+
+def _with_entry(do: Callable, root: Path, asked: Filled) -> dict:
+    project, notebook = _project_and_notebook(root, asked.path)
+    return do(project, asked.entry(project, notebook))
+
+
 def handlers(base_url: str) -> list[tuple[str, type]]:
     """The addresses, behind whatever prefix the server has."""
     routes = {
@@ -208,6 +252,9 @@ def handlers(base_url: str) -> list[tuple[str, type]]:
         "runs/reasons": ReasonsOfRuns,
         "runs/start": StartOfRuns,
         "runs/stop": StopOfRun,
+        "form": FormOfNotebook,
+        "form/start": StartOfForm,
+        "form/add": AdditionOfForm,
         f"runs/({RUN})/({RUN_ID})": ResultOfRun,
     }
     return [(url_path_join(base_url, "paillasse", "api", route), handler) for route, handler in routes.items()]
