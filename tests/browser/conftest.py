@@ -28,9 +28,6 @@ def picture(page):
 
     def take(name: str) -> None:
         if folder:
-            no = page.get_by_role("button", name="No", exact=True)
-            if no.count():  # JupyterLab's offer of news
-                no.click()
             page.wait_for_timeout(500)
             page.screenshot(path=str(Path(folder, f"{name}.png")))
 

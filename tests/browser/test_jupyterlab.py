@@ -75,6 +75,7 @@ def test_the_survival_notebook_runs_all_cells_and_shows_its_curves(lab, page, be
     assert any("PNG" in button or "png" in button for button in buttons), buttons
     assert not [button for button in buttons if "Share" in button or "loud" in button], buttons
     assert not elsewhere
+    page.get_by_role("button", name="No", exact=True).click()  # JupyterLab's offer of news
     picture("jupyterlab")
 
 

@@ -10,11 +10,13 @@ import pytest
 from lab_server import lab_server
 from toy_catalog import ABOUT
 
+from paillasse.runs.declared import read_runs
+
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
 NO_NEWS = "--LabApp.news_url=None"
-THEMES = "JUPYTER_CONFIG_DIR/lab/user-settings/@jupyterlab/apputils-extension/themes.jupyterlab-settings"
+SETTINGS = "JUPYTER_CONFIG_DIR/lab/user-settings/@jupyterlab/apputils-extension"
 PATIENTS = """\
 import pandas
 patients = ["Dup" + "ont", "Petit", "Moreau", "Garnier", "Roussel", "Lefort"]
@@ -47,8 +49,10 @@ def lab(project, tmp_path):
 
     def start(theme: str = "Light", **variables: str):
         settings = tmp_path / "settings"
-        (settings / THEMES).parent.mkdir(parents=True)
-        (settings / THEMES).write_text(json.dumps({"theme": f"JupyterLab {theme}"}))
+        (settings / SETTINGS).mkdir(parents=True)
+        chosen = {"themes": {"theme": f"JupyterLab {theme}"}, "notification": {"fetchNews": "false"}}
+        for name, values in chosen.items():
+            (settings / SETTINGS / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
         context = lab_server(project, settings, NO_NEWS, "--ServerApp.base_url=/user/ada/", **variables)
         running.append(context)
         return context.__enter__()
@@ -236,3 +240,36 @@ def test_runs_are_started_followed_stopped_and_compared(lab, project, page, pict
     picture(f"lab_comparison_{theme.lower()}")
     panel.get_by_role("button", name="Open: risk-tau=2").click()
     page.locator(".jp-Notebook", has_text="plotly.express").nth(1).wait_for(timeout=60_000)
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_the_form_of_the_survival_notebook_is_filled_in_run_and_added(lab, project, page, picture, theme):
+    open_notebook(page, lab(theme).page("notebooks/survival_analysis.ipynb"))
+    open_panel(page, "paillasse-form")
+    form = page.locator("#paillasse-form")
+    form.get_by_label("dataset", exact=True).locator("select").select_option("veteran")
+    form.get_by_label("name of the run").fill(f"form_{theme}")
+    filled = {"duration": "time", "by": "trt", "formula": "karno + age", "subgroup_columns": '["prior"]', "tau": "1"}
+    for name, value in filled.items():
+        form.get_by_label(name, exact=True).locator("input").fill(value)
+    assert "celltype" in page.locator("#paillasse-form-columns option").evaluate_all(
+        "all => all.map(each => each.value)"
+    )
+    assert serious_findings(page, "#paillasse-form") == []
+    form.get_by_label("subgroup_columns", exact=True).locator("input").fill("7")
+    form.get_by_role("button", name="Run", exact=True).click()
+    form.get_by_text("parameters.subgroup_columns: expected a list").wait_for(timeout=30_000)
+    form.get_by_label("subgroup_columns", exact=True).locator("input").fill('["prior"]')
+    form.get_by_role("button", name="Run", exact=True).click()
+    form.get_by_text(f"form_{theme}: running · cell").wait_for(timeout=120_000)
+    picture(f"lab_form_{theme.lower()}")
+    form.get_by_text(f"form_{theme}: ok").wait_for(timeout=180_000)
+
+    form.get_by_label("Another value of tau").click()
+    form.get_by_label("tau", exact=True).locator("input").nth(1).fill("2")
+    form.get_by_label("name of the run").fill(f"grid_{theme}")
+    form.get_by_role("button", name="Add to runs.yaml").click()
+    form.get_by_text("added to runs.yaml").wait_for(timeout=30_000)
+    added = [run for run in read_runs(project) if run.entry == f"grid_{theme}"]
+    assert [run.parameters["tau"] for run in added] == [1, 2]
+    assert added[0].parameters["dataset"] == "veteran"
