@@ -2,6 +2,7 @@
 import { ILabShell, ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette, IToolbarWidgetRegistry, MainAreaWidget } from '@jupyterlab/apputils';
 import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
+import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker, NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
@@ -12,6 +13,7 @@ import { IRun } from './ask';
 import { CataloguePanel } from './catalogue';
 import { Comparison } from './compare';
 import { FormPanel } from './form';
+import { Analyses, BEGIN } from './launcher';
 import { LeakBadge } from './leaks';
 import { Profile, ProfileMark } from './profile';
 import { RunsPanel } from './runs';
@@ -251,4 +253,26 @@ const runs: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default [catalogue, leaks, form, runs];
+const launcher: JupyterFrontEndPlugin<void> = {
+  id: 'paillasse:launcher',
+  description: 'The project’s notebooks in the launcher, by their questions.',
+  autoStart: true,
+  requires: [ILauncher],
+  optional: [ITranslator, ICommandPalette, IDefaultFileBrowser],
+  activate: (
+    app: JupyterFrontEnd,
+    launcher: ILauncher,
+    translator: ITranslator | null,
+    palette: ICommandPalette | null,
+    browser: IDefaultFileBrowser | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load('paillasse');
+    const where = () => app.serviceManager.contents.localPath(browser?.model.path ?? '');
+    const analyses = new Analyses(app, launcher, where, trans, formIcon);
+    browser?.model.pathChanged.connect(() => void analyses.refresh());
+    void app.restored.then(() => analyses.refresh());
+    palette?.addItem({ command: BEGIN, category: CATEGORY });
+  }
+};
+
+export default [catalogue, leaks, form, runs, launcher];

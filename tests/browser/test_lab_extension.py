@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
 NO_NEWS = "--LabApp.news_url=None"
-SETTINGS = "JUPYTER_CONFIG_DIR/lab/user-settings/@jupyterlab/apputils-extension"
+SETTINGS = "JUPYTER_CONFIG_DIR/lab/user-settings/@jupyterlab"
 PATIENTS = """\
 import pandas
 patients = ["Dup" + "ont", "Petit", "Moreau", "Garnier", "Roussel", "Lefort"]
@@ -47,13 +48,18 @@ def lab(project, tmp_path):
     """A function that starts a server in the project, light or dark, behind a prefix as a hub's."""
     running = []
 
-    def start(theme: str = "Light", **variables: str):
+    def start(theme: str = "Light", language: str = "default", options: Sequence[str] = (), **variables: str):
+        chosen = {
+            "apputils-extension/themes": {"theme": f"JupyterLab {theme}"},
+            "apputils-extension/notification": {"fetchNews": "false"},
+            "translation-extension/plugin": {"locale": language},
+        }
         settings = tmp_path / "settings"
-        (settings / SETTINGS).mkdir(parents=True)
-        chosen = {"themes": {"theme": f"JupyterLab {theme}"}, "notification": {"fetchNews": "false"}}
         for name, values in chosen.items():
-            (settings / SETTINGS / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
-        context = lab_server(project, settings, NO_NEWS, "--ServerApp.base_url=/user/ada/", **variables)
+            file = settings / SETTINGS / f"{name}.jupyterlab-settings"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(values))
+        context = lab_server(project, settings, NO_NEWS, "--ServerApp.base_url=/user/ada/", *options, **variables)
         running.append(context)
         return context.__enter__()
 
@@ -159,6 +165,15 @@ def test_a_broken_catalogue_is_shown_with_file_and_line_and_an_empty_folder_with
     assert page.locator('.jp-paillasse-badge[data-state="unknown"]').inner_text() == "not scanned"
 
 
+def test_a_server_without_the_library_is_said_to_be_one(lab, project, page):
+    without = """--ServerApp.jpserver_extensions={"paillasse.lab": False, "paillasse.scan.save_hook": False}"""
+    page.goto(lab(options=[without]).page(write_notebook(project, "without", "")))
+    page.locator('.jp-paillasse-badge[data-state="unknown"]').wait_for(timeout=90_000)
+    for panel in ("paillasse-catalogue", "paillasse-runs", "paillasse-form"):
+        open_panel(page, panel)
+        page.locator(f"#{panel} [role=alert]", has_text="has no Paillasse").wait_for(timeout=30_000)
+
+
 def test_a_thousand_data_sets_are_there_within_a_second_and_filtered_at_once(lab, project, page):
     field = {"name": "age", "type": "integer", "description": "Age", "unit": "years"}
     about = ABOUT | {"schema": {"fields": [field | {"name": f"column_{i}"} for i in range(11)]}}
@@ -211,20 +226,23 @@ def test_runs_are_started_followed_stopped_and_compared(lab, project, page, pict
     content["cells"][0]["metadata"] = {"tags": ["parameters"]}
     (study / path).write_text(json.dumps(content))
     slow = write_notebook(study, "slow", "import time", "time.sleep(600)")
-    runs = [{"name": "risk", "notebook": path, "grid": {"tau": [2, 5]}}, {"name": "slow", "notebook": slow}]
+    dies = write_notebook(study, "dies", "import os, signal", "os.kill(os.getpid(), signal.SIGKILL)")
+    runs = [{"name": "risk", "notebook": path, "grid": {"tau": [2, 5]}}]
+    runs += [{"name": "slow", "notebook": slow}, {"name": "dies", "notebook": dies}]
     (study / "runs.yaml").write_text(json.dumps({"runs": runs}))
 
     open_notebook(page, lab(theme).page(f"{study.name}/{path}"))
     open_panel(page, "paillasse-runs")
     panel = page.locator("#paillasse-runs")
-    panel.locator('.jp-paillasse-tag[data-kind="not run yet"]').nth(2).wait_for(timeout=60_000)
-    panel.get_by_text("would run: new").nth(2).wait_for(timeout=60_000)
+    panel.locator('.jp-paillasse-tag[data-kind="not run yet"]').nth(3).wait_for(timeout=60_000)
+    panel.get_by_text("would run: new").nth(3).wait_for(timeout=60_000)
     panel.get_by_role("button", name="Run what is not done").click()
     panel.get_by_text("cell 2 of 2").wait_for(timeout=120_000)
     panel.get_by_text("Risk 0.5").wait_for(timeout=120_000)
+    panel.locator('.jp-paillasse-tag[data-kind="killed"]').wait_for(timeout=120_000)
     panel.get_by_role("button", name="Stop: slow").click()
     panel.locator('.jp-paillasse-tag[data-kind="cancelled"]').wait_for(timeout=60_000)
-    panel.get_by_text("would run: its last run was not ok").wait_for(timeout=60_000)
+    panel.get_by_text("would run: its last run was not ok (cancelled)").wait_for(timeout=60_000)
     assert panel.locator('.jp-paillasse-tag[data-kind="ok"]').count() == 2
     assert serious_findings(page, "#paillasse-runs") == []
     picture(f"lab_runs_{theme.lower()}")
@@ -273,3 +291,33 @@ def test_the_form_of_the_survival_notebook_is_filled_in_run_and_added(lab, proje
     added = [run for run in read_runs(project) if run.entry == f"grid_{theme}"]
     assert [run.parameters["tau"] for run in added] == [1, 2]
     assert added[0].parameters["dataset"] == "veteran"
+
+
+def test_who_has_chosen_french_reads_french(lab, project, page, picture):
+    page.goto(lab(language="fr_FR").page(write_notebook(project, "french", "")))
+    page.locator(".jp-StatusBar-Widget .jp-paillasse-profile", has_text="profil : synthetic").wait_for(timeout=90_000)
+    page.locator('.jp-paillasse-badge[data-state="clean"]', has_text="rien d’un patient").wait_for(timeout=60_000)
+    open_panel(page, "paillasse-catalogue")
+    panel = page.locator("#paillasse-catalogue")
+    panel.get_by_label("Chercher dans le catalogue").fill("lung_io")
+    panel.locator(".jp-paillasse-row:visible").click()
+    panel.get_by_text("Puis-je le lire ?").wait_for(timeout=30_000)
+    picture("lab_french")
+
+
+def test_the_launcher_has_the_notebooks_by_their_questions_and_makes_a_new_one(lab, project, page, picture):
+    server = lab()
+    page.goto(server.page("notebooks"))
+    question = "Does a model of recurrence learnt in Rotterdam hold in German patients?"
+    page.locator(".jp-LauncherCard", has_text=question).wait_for(timeout=90_000)
+    picture("lab_launcher")
+    page.locator(".jp-LauncherCard", has_text="New Analysis from").click()
+    dialog = page.locator(".jp-Dialog")
+    dialog.locator("select").select_option(f"{question} (notebooks/risk_model.ipynb)")
+    dialog.locator(".jp-mod-accept").click()
+    dialog.get_by_text("Its name").wait_for()
+    dialog.locator("input").fill("my_model")
+    dialog.locator(".jp-mod-accept").click()
+    page.locator(".jp-Notebook", has_text=question).wait_for(timeout=60_000)
+    cells = json.loads((project / "notebooks" / "my_model.ipynb").read_text(encoding="utf-8"))["cells"]
+    assert not [cell for cell in cells if cell.get("outputs")]

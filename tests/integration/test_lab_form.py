@@ -116,6 +116,12 @@ def test_an_addition_stands_behind_the_last_entry_and_comments_stay(project, ask
     assert read_runs(project.folder)[1].parameters == {"columns": ["âge: x", "#1"]}
 
 
+def test_an_addition_stands_behind_an_earlier_one_that_has_lists(project, asked):
+    add(project.folder, asked(columns=["a", "b"]) | {"grid": {"level": [0.9, 0.95]}})
+    add(project.folder, asked("km_3", columns=["c"]))
+    assert read_runs(project.folder)[-1].parameters == {"columns": ["c"]}
+
+
 def test_without_a_file_the_first_run_makes_it(project, asked):
     (project.folder / "runs.yaml").unlink()
     add(project.folder, asked())

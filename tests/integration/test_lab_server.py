@@ -42,7 +42,8 @@ RUN_ID = "20261121T100000000000Z-aaaa"
 
 
 @pytest.mark.parametrize(
-    "route", ["catalog", "catalog/toy", "catalog/toy/preview", "runs", "runs/reasons", f"runs/km/{RUN_ID}", "form"]
+    "route",
+    ["catalog", "catalog/toy", "catalog/toy/preview", "runs", "runs/reasons", f"runs/km/{RUN_ID}", "form", "analyses"],
 )
 def test_without_the_token_nothing_is_told(server, route):
     status, told = server.ask(route, token="wrong", path="study")
@@ -50,7 +51,7 @@ def test_without_the_token_nothing_is_told(server, route):
     assert "Toys" not in json.dumps(told)
 
 
-@pytest.mark.parametrize("route", ["scan", "runs/start", "runs/stop", "form/start", "form/add"])
+@pytest.mark.parametrize("route", ["scan", "runs/start", "runs/stop", "form/start", "form/add", "analyses/new"])
 def test_without_the_token_nothing_is_judged_started_stopped_or_written(server, route):
     assert server.ask(route, {"path": "study"}, token="")[0] == 403
 
@@ -60,7 +61,7 @@ OUTSIDE = ["../outside", "link", "link/a.ipynb", "study/../../outside", "/../out
 
 @pytest.mark.parametrize("path", OUTSIDE)
 def test_a_path_that_leads_out_is_refused(server, path):
-    reads = [("catalog", None), ("catalog/toy", None), ("runs", None), ("form", None)]
+    reads = [("catalog", None), ("catalog/toy", None), ("runs", None), ("form", None), ("analyses", None)]
     sent = [
         ("scan", {"notebook": NOTEBOOK}),
         ("runs/start", {}),
@@ -103,7 +104,8 @@ def test_a_request_that_is_not_understood_is_refused_without_its_content(server,
 def test_only_what_can_be_the_name_of_a_run_is_started_or_stopped(server, name):
     assert server.ask("runs/stop", {"path": "study", "name": name})[0] == 400
     assert server.ask("runs/start", {"path": "study", "names": [name]})[0] == 400
-    assert server.ask("form/add", {"path": "study/a.ipynb", "name": name})[0] == 400
+    for route in ("form/add", "form/start", "analyses/new"):
+        assert server.ask(route, {"path": "study/a.ipynb", "name": name})[0] == 400
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The JupyterLab extension as it is committed: it is what its sources build to, small, and found by JupyterLab."""
 
+import inspect
 import json
 import os
 import re
@@ -7,8 +8,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from paillasse.catalog.model import Sensitivity, Type
+from paillasse.catalog.show import facts
+from paillasse.runs.results import STATES
+from paillasse.scan.findings import KINDS
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "labextension"
@@ -44,6 +51,19 @@ def test_each_of_its_files_comes_into_a_project():
     hook = (ROOT / "hooks" / "post_gen_project.py").read_text(encoding="utf-8")
     suffixes = set(re.findall(r'"(\.\w+)"', re.search(r"LIBRARY_SUFFIXES = {(.*)}", hook)[1]))
     assert {Path(name).suffix for name in files_of(BUILT)} <= suffixes
+
+
+def test_every_text_has_its_french_and_no_french_is_left_over():
+    scripts = "".join(file.read_text(encoding="utf-8") for file in (SOURCES / "src").glob("*.ts"))
+    texts = set(re.findall(r"__\(\s*'([^']*)'", scripts)) | set(re.findall(r"_n\('([^']*)'", scripts))
+    texts |= {*STATES, "unknown", "not run yet", *get_args(Sensitivity), *get_args(Type)}
+    texts |= {text for kind in KINDS.values() for text in kind}
+    texts |= set(re.findall(r'(?m)^        "(.*?)": ', inspect.getsource(facts)))
+    french = json.loads((BUILT.parent / "locale/fr_FR/LC_MESSAGES/paillasse.json").read_text(encoding="utf-8"))
+    assert french.keys() - {""} == texts
+    for text, translations in french.items():
+        if text:
+            assert all(re.findall("%[0-9]", each) == re.findall("%[0-9]", text) for each in translations), text
 
 
 @pytest.mark.slow

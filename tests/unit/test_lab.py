@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_catalog import ABOUT, entry
 
-from paillasse.errors import AccessError, CatalogError, InputError
+from paillasse.errors import AccessError, CatalogError, InputError, NotebookError
+from paillasse.lab import analyses
 from paillasse.lab.catalogue import card, key_of, listed, opened, preview
 from paillasse.lab.places import file_below, project_of
 from paillasse.lab.verdict import as_saved, verdict
@@ -212,3 +213,30 @@ def test_with_a_broken_catalogue_nothing_is_judged(root, head):
     (study / "data_catalog.yaml").write_text("datasets: {a: [}\n")
     with pytest.raises(CatalogError, match=r"data_catalog\.yaml:1"):
         verdict(root, study / "km.ipynb", study, head)
+
+
+# Analyses
+
+
+def test_notebooks_are_listed_by_their_questions(root, head):
+    study = root / "study"
+    (study / "notebooks" / "km.ipynb").write_text(json.dumps(head))
+    (study / "notebooks" / "broken.ipynb").write_text("{")
+    assert analyses.listed(study, root) == [{"path": "study/notebooks/km.ipynb", "question": "What?"}]
+    assert analyses.listed(study, study / "notebooks") == [{"path": "km.ipynb", "question": "What?"}]
+
+
+def test_a_new_analysis_is_a_copy_without_outputs_and_overwrites_nothing(root, head):
+    file = (root / "study" / "notebooks" / "km.ipynb").resolve()
+    file.write_text(json.dumps(head))
+    assert analyses.begin(root, file, "mine") == {"path": "study/notebooks/mine.ipynb"}
+    new = json.loads((file.parent / "mine.ipynb").read_text())
+    assert [cell["source"] for cell in new["cells"]] == ["# What?", "df\n.head()"]
+    assert new["cells"][1]["outputs"] == []
+    with pytest.raises(InputError, match="already"):
+        analyses.begin(root, file, "mine")
+
+
+def test_of_what_is_no_notebook_no_analysis_is_made(root):
+    with pytest.raises(NotebookError):
+        analyses.begin(root, (root / "study" / "toy.csv").resolve(), "mine")

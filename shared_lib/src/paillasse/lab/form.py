@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import yaml
@@ -15,6 +16,7 @@ from paillasse.lab.bench import launch
 from paillasse.runs.declared import FILE, read_runs, runs_of
 from paillasse.runs.parameters import Parameter, notebook_parameters
 
+FIRST_ENTRY = re.compile(r"^runs:[^\n]*\n(?:[ \t]*(?:#[^\n]*)?\n)*( *)- ", re.MULTILINE)
 KINDS = {bool: "boolean", str: "text", int: "number", float: "number", list: "list", dict: "mapping"}
 
 
@@ -111,9 +113,9 @@ def add(project: Path, entry: dict) -> dict:
     names = checked(project, entry)
     file = project / FILE
     before = file.read_text(encoding="utf-8") if file.is_file() else "runs:\n"
-    indent = re.findall(r"(?m)^( *)- ", before)[-1:] or ["  "]
-    lines = yaml.safe_dump([entry], sort_keys=False, allow_unicode=True, width=110).splitlines()
-    block = "".join(f"{indent[0]}{line}\n" for line in lines)
+    first = FIRST_ENTRY.search(before)
+    dumped = yaml.safe_dump([entry], sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+    block = textwrap.indent(dumped, first[1] if first else "  ")
     after = before.rstrip("\n") + "\n" + block
     if _runs_in(after) != [*(_runs_in(before) or []), entry]:
         raise RunError(f"Nothing can be added behind the end of {FILE} as it is written. Add this by hand:\n{block}")

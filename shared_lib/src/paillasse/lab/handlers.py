@@ -18,9 +18,10 @@ from tornado import web
 
 from paillasse.documents import Strict, text_of
 from paillasse.errors import AccessError, InputError, PaillasseError
-from paillasse.lab import bench, catalogue, form
+from paillasse.lab import analyses, bench, catalogue, form
 from paillasse.lab.places import file_below, project_of
 from paillasse.lab.worker import Worker
+from paillasse.runs.declared import NAME
 from paillasse.runs.results import RUN_ID
 
 DATA_SET = r"([a-z][a-z0-9_]{0,199})"
@@ -62,6 +63,12 @@ class Filled(Place):
         given = {"parameters": self.parameters, "grid": self.grid}
         place = notebook.relative_to(project).as_posix()
         return {"name": self.name, "notebook": place} | {key: value for key, value in given.items() if value}
+
+
+class ToBegin(Place):
+    """A notebook, and the name of the one that is to be made from it."""
+
+    name: Annotated[str, NAME]
 
 
 class ToStop(Place):
@@ -232,6 +239,22 @@ class AdditionOfForm(Handler):
         await self.answer(READING_FILES, _with_entry, form.add, self.root, self.in_body(Filled))
 
 
+class ListOfAnalyses(Handler):
+    @web.authenticated
+    @authorized("read", "contents")
+    async def get(self):
+        asked, root = self.in_query(Place), self.root
+        await self.answer(READING_FILES, lambda: analyses.listed(project_of(root, asked.path), root))
+
+
+class NewAnalysis(Handler):
+    @web.authenticated
+    @authorized("write", "contents")
+    async def post(self):
+        asked, root = self.in_body(ToBegin), self.root
+        await self.answer(READING_FILES, lambda: analyses.begin(root, file_below(root, asked.path), asked.name))
+
+
 def _project_and_notebook(root: Path, path: str) -> tuple[Path, Path]:
     return project_of(root, path), file_below(root, path)
 
@@ -252,6 +275,8 @@ def handlers(base_url: str) -> list[tuple[str, type]]:
         "runs/reasons": ReasonsOfRuns,
         "runs/start": StartOfRuns,
         "runs/stop": StopOfRun,
+        "analyses": ListOfAnalyses,
+        "analyses/new": NewAnalysis,
         "form": FormOfNotebook,
         "form/start": StartOfForm,
         "form/add": AdditionOfForm,

@@ -178,7 +178,7 @@ def _find_notebook(project: Path, name: str) -> Path:
             return notebook
     except OSError:  # a name longer than a name can be
         pass
-    known = [file.relative_to(project).as_posix() for file in _notebooks(project)]
+    known = [file.relative_to(project).as_posix() for file in notebooks_of(project)]
     raise NotebookError(f"there is no notebook {shortened(name)}. {did_you_mean(name, known)}")
 
 
@@ -259,7 +259,8 @@ def _mistakes_of_entry(
             yield ("runs", i, "notebook"), f"{what}; give another. {did_you_mean(unknown, data_sets)}"
 
 
-def _notebooks(project: Path) -> list[Path]:
+def notebooks_of(project: Path) -> list[Path]:
+    """A project's notebooks: those beside `runs.yaml`, and in the folder `notebooks`."""
     found = [*project.glob("*.ipynb"), *(project / "notebooks").rglob("*.ipynb")]
     return sorted(file for file in found if ".ipynb_checkpoints" not in file.parts)
 
