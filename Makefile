@@ -4,7 +4,7 @@ RUN = "$(PYTHON)" in_env.py
 LOCK = --upgrade --universal --generate-hashes --no-header --python-version 3.11
 
 .PHONY: help setup demo lab test test-slow test-spark test-slurm refresh reference
-.PHONY: bench-catalog bench-runs bench-scan bench-survival lint lock clean
+.PHONY: bench-catalog bench-runs bench-scan bench-survival labextension lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these recipes
@@ -52,6 +52,11 @@ bench-survival:  ## measure the survival engine beside lifelines, scikit-surviva
 
 bench-runs:  ## measure a sweep of runs beside papermill alone (a quarter of an hour)
 	$(RUN) python benchmarks/runs.py
+
+labextension:  ## build the JupyterLab extension into the library (needs node and npm), then bring the environment up to date
+	$(RUN) npm --prefix labextension ci --no-audit --no-fund
+	$(RUN) npm --prefix labextension run build
+	$(RUN)
 
 lint:  ## check style and the arrows between the library's rooms
 	$(RUN) ruff check benchmarks demo.py in_env.py paillasse_answers.py setup_offline.py hooks notebooks shared_lib tests

@@ -29,9 +29,11 @@ LOCAL_PACKAGES = [folder for folder in (ROOT / "shared_lib", ROOT) if (folder / 
 
 
 def fingerprint() -> str:
-    """What the environment is made from: interpreter, place, lock and the local packages' declarations."""
+    """What the environment is made from: interpreter, place, lock, the local packages' declarations, and what of them
+    is copied into the environment: the JupyterLab extension, of which one file names all others by their content."""
     parts = [sys.version, str(ROOT).encode("utf-8", "surrogateescape").hex()]
     files = [LOCK, *(folder / "pyproject.toml" for folder in LOCAL_PACKAGES)]
+    files += sorted(ROOT.glob("shared_lib/src/*/lab/labextension/package.json"))
     parts += [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     return "\n".join(parts)
 

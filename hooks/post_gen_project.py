@@ -58,7 +58,7 @@ ALWAYS = [
     "shared_lib/README.md",
     "shared_lib/pyproject.toml",
 ]
-LIBRARY_SUFFIXES = {".css", ".html", ".j2", ".js", ".json", ".py", ".sql", ".svg", ".typed"}
+LIBRARY_SUFFIXES = {".css", ".html", ".j2", ".js", ".json", ".orig", ".py", ".sql", ".svg", ".typed"}
 
 
 def remove_leftovers() -> None:

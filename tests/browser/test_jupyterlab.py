@@ -5,19 +5,18 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from lab_server import lab_server
 
 from paillasse import open_catalog
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 HERE = ("localhost", "127.0.0.1")
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
 
 
 @pytest.fixture
@@ -32,42 +31,14 @@ def bench(tmp_path):
 
 @pytest.fixture
 def lab(bench, tmp_path):
-    """A JupyterLab server of our own, with nobody's settings; gives its address with the token."""
-    places = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}
+    """A JupyterLab server of our own, started as `make lab` does; gives the survival notebook's address."""
     options = re.search(r"jupyter lab (.*) notebooks", (ROOT / "Makefile").read_text(encoding="utf-8"))[1].split()
-    command = [sys.executable, "-m", "jupyter", "lab", *options, "--no-browser", "--allow-root", "--ServerApp.port=0"]
-    with (tmp_path / "lab.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=bench, env=os.environ | places, stdout=log, stderr=log)
-        try:
-            yield address(tmp_path, server)
-        finally:
-            server.terminate()
-            server.wait(30)
+    chosen = {name: value for name, value in os.environ.items() if name == "PAILLASSE_PROFILE"}
+    with lab_server(bench, tmp_path / "settings", *options, **chosen) as running:
+        yield running.page("notebooks/survival_analysis.ipynb")
 
 
-def address(tmp_path: Path, server: subprocess.Popen) -> str:
-    for _ in range(240):
-        for file in (tmp_path / "JUPYTER_RUNTIME_DIR").glob("jpserver-*.json"):
-            running = json.loads(file.read_text())
-            return f"{running['url']}lab/tree/notebooks/survival_analysis.ipynb?token={running['token']}"
-        assert server.poll() is None, (tmp_path / "lab.log").read_text()
-        time.sleep(0.25)
-    raise AssertionError((tmp_path / "lab.log").read_text())
-
-
-@pytest.fixture
-def page():
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    assert chromium, "The browser tests need Chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
-        yield browser.new_page(viewport={"width": 1400, "height": 1000})
-        browser.close()
-
-
-def test_the_survival_notebook_runs_all_cells_and_shows_its_curves(lab, page, bench):
+def test_the_survival_notebook_runs_all_cells_and_shows_its_curves(lab, page, bench, picture):
     notebook = bench / "notebooks" / "survival_analysis.ipynb"
     stored = json.loads(notebook.read_text(encoding="utf-8"))
     for cell in stored["cells"]:  # what is on screen then is of this run
@@ -104,11 +75,8 @@ def test_the_survival_notebook_runs_all_cells_and_shows_its_curves(lab, page, be
     assert any("PNG" in button or "png" in button for button in buttons), buttons
     assert not [button for button in buttons if "Share" in button or "loud" in button], buttons
     assert not elsewhere
-    picture = os.environ.get("PAILLASSE_SCREENSHOTS")
-    if picture:
-        page.get_by_role("button", name="No", exact=True).click()  # JupyterLab's offer of news
-        page.wait_for_timeout(500)
-        page.screenshot(path=str(Path(picture, "jupyterlab.png")))
+    page.get_by_role("button", name="No", exact=True).click()  # JupyterLab's offer of news
+    picture("jupyterlab")
 
 
 def test_the_catalogue_shown_in_a_cell_can_be_searched(lab, page, bench):

@@ -55,9 +55,9 @@ def entry_as_html(entry) -> str:
     """A card: what the data are, whose, what to beware of, the columns, how to read them."""
     about = entry.about
     caveats = "".join(f"<li>{escape(text)}</li>" for text in entry.caveats)
-    facts = [
+    known = [
         [f"<b style='white-space:nowrap'>{name}</b>", "<br>".join(map(escape, values))]
-        for name, values in _facts(entry).items()
+        for name, values in facts(entry).items()
     ]
     head = ["column", "type", "what", "unit", "codes", "rules", "role"]
     fields = [
@@ -67,7 +67,7 @@ def entry_as_html(entry) -> str:
             escape(field.description),
             escape(field.unit or ""),
             "<br>".join(f"{_code(str(value))} {escape(label)}" for value, label in (field.codes or {}).items()),
-            escape(_rules(field)),
+            escape(rules(field)),
             f"<span style='white-space:nowrap'>{field.role or ''}</span>",
         ]
         for field in entry.fields
@@ -81,7 +81,7 @@ def entry_as_html(entry) -> str:
             if caveats
             else ""
         )
-        + f"{_table([], facts)}{_table(head, fields)}"
+        + f"{_table([], known)}{_table(head, fields)}"
         + f"<p>To read it: {_code(_how_to_read(entry))}</p></div>"
     )
 
@@ -104,12 +104,12 @@ def entry_as_text(entry) -> str:
     width = max(map(len, labels))
     lines = [f"{entry.name}: {entry.title}", "", entry.description, ""]
     lines += [f"Beware: {text}" for text in entry.caveats]
-    lines += [f"{name}: {value}" for name, values in _facts(entry).items() for value in values]
+    lines += [f"{name}: {value}" for name, values in facts(entry).items() for value in values]
     lines += ["", *(f"  {name:<{width}}  {label}" for name, label in labels.items())]
     return "\n".join([*lines, "", f"To read it: {_how_to_read(entry)}"])
 
 
-def _facts(entry) -> dict[str, list[str]]:
+def facts(entry) -> dict[str, list[str]]:
     """What is known of the data set, in the order in which a reader asks."""
     about = entry.about
     period = about.period
@@ -152,7 +152,8 @@ def may_i(entry) -> str:
     return f"yes, {who}, until {permission.valid_until} (approval {permission.reference}); every read is recorded"
 
 
-def _rules(field) -> str:
+def rules(field) -> str:
+    """What a column's values keep to, in words."""
     limits = field.constraints
     rules = ["never missing"] if limits.required else []
     rules += ["unique"] if limits.unique else []

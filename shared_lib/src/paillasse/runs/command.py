@@ -14,7 +14,7 @@ import click
 
 from paillasse.errors import RunError
 from paillasse.light_imports import without, without_garbage_search, without_iri_grammar
-from paillasse.runs.declared import MANY_RUNS, Run, choose, default_profile, find_project, read_runs
+from paillasse.runs.declared import FILE, MANY_RUNS, Run, choose, default_profile, find_project, read_runs
 from paillasse.runs.inputs import plan_of
 from paillasse.runs.repair import repair
 from paillasse.runs.results import counted, now
@@ -79,6 +79,16 @@ def run(options: Options) -> int:
 
         write_index(project, [each.name for each in declared])
     return 0
+
+
+def run_apart(project: Path, runs: list[Run]) -> int:
+    """Execute runs that stand in no `runs.yaml`, such as those of a form; the exit code."""
+    default = default_profile(project)
+    runs = [replace(each, profile=each.profile or default) for each in runs]
+    declared = [each.name for each in read_runs(project)] if (project / FILE).is_file() else []
+    repair(project)
+    every = Options(names=(), jobs=None, profile=None, on=None, fresh=True, plan=False, yes=True)
+    return _execute(project, runs, declared, every, now())
 
 
 def _show_plan(reasons: dict[str, str | None]) -> None:

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from paillasse.catalog import open_catalog
 from paillasse.catalog.entries import FILE_NAME as CATALOG
 from paillasse.catalog.model import Profile
 from paillasse.credentials import looks_secret
-from paillasse.documents import Place, Strict, read_document, shortened, text_of, told
+from paillasse.documents import Lines, Place, Strict, read_document, shortened, text_of, told
 from paillasse.errors import CatalogError, NotebookError, RunError, did_you_mean
 from paillasse.runs.parameters import NO_SECRETS, Parameter, notebook_parameters, problem_with
 
@@ -105,7 +106,26 @@ def read_runs(project: Path) -> list[Run]:
     RunError
         One line per mistake: file, line, key, what was expected.
     """
-    document, lines = read_document(project / FILE, Document, RunError)
+    return _checked(project, *read_document(project / FILE, Document, RunError))
+
+
+def runs_of(project: Path, entry: dict) -> list[Run]:
+    """The runs of an entry that is in no file, checked as those of `runs.yaml` are.
+
+    Raises
+    ------
+    RunError
+        One line per mistake: key, what was expected; the file and the line in it are those of an entry alone.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, FILE)
+        file.write_text(json.dumps({"runs": [entry]}, ensure_ascii=False), encoding="utf-8", errors="replace")
+        document, lines = read_document(file, Document, RunError)
+    return _checked(project, document, lines)
+
+
+def _checked(project: Path, document: Document, lines: Lines) -> list[Run]:
+    """The runs of a document in which each parameter has a value that its notebook takes."""
     entries = document.runs
     notebooks, unusable = _read_notebooks(project, [entry.notebook for entry in entries])
     data_sets = _data_sets(project)
@@ -158,7 +178,7 @@ def _find_notebook(project: Path, name: str) -> Path:
             return notebook
     except OSError:  # a name longer than a name can be
         pass
-    known = [file.relative_to(project).as_posix() for file in _notebooks(project)]
+    known = [file.relative_to(project).as_posix() for file in notebooks_of(project)]
     raise NotebookError(f"there is no notebook {shortened(name)}. {did_you_mean(name, known)}")
 
 
@@ -239,7 +259,8 @@ def _mistakes_of_entry(
             yield ("runs", i, "notebook"), f"{what}; give another. {did_you_mean(unknown, data_sets)}"
 
 
-def _notebooks(project: Path) -> list[Path]:
+def notebooks_of(project: Path) -> list[Path]:
+    """A project's notebooks: those beside `runs.yaml`, and in the folder `notebooks`."""
     found = [*project.glob("*.ipynb"), *(project / "notebooks").rglob("*.ipynb")]
     return sorted(file for file in found if ".ipynb_checkpoints" not in file.parts)
 

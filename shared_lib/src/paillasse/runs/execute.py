@@ -34,7 +34,7 @@ from paillasse.runs.engine import ENGINE
 from paillasse.runs.gate import verdict
 from paillasse.runs.inputs import forget, inputs
 from paillasse.runs.owner import beating, this_process
-from paillasse.runs.parameters import read_notebook
+from paillasse.runs.parameters import read_notebook, title_of
 from paillasse.runs.processes import end_what_is_left, resident_mb
 from paillasse.runs.provenance import Code, origin
 from paillasse.runs.repair import keep_notebook, remove_half_files
@@ -244,15 +244,6 @@ def _end(job: Job, outcome: dict) -> dict:
     remove_half_files(job.folder)
     (job.folder / READS).unlink(missing_ok=True)
     return job.state
-
-
-def title_of(notebook: Path) -> str:
-    """The notebook's first heading; its file name where it has none."""
-    for cell in read_notebook(notebook)["cells"]:
-        for line in cell["source"].splitlines() if cell["cell_type"] == "markdown" else []:
-            if line.startswith("#"):
-                return line.lstrip("#").strip()
-    return notebook.stem
 
 
 def kernel_of(notebook: Path) -> str:

@@ -80,6 +80,15 @@ def read_notebook(path: Path) -> dict:
         raise NotebookError(f"{path} is not a Jupyter notebook of format 4.") from error
 
 
+def title_of(notebook: Path) -> str:
+    """The notebook's first heading; its file name where it has none."""
+    for cell in read_notebook(notebook)["cells"]:
+        for line in cell["source"].splitlines() if cell["cell_type"] == "markdown" else []:
+            if line.startswith("#"):
+                return line.lstrip("#").strip()
+    return notebook.stem
+
+
 def notebook_parameters(path: Path) -> dict[str, Parameter] | None:
     """The parameters of a notebook by name, or None where no cell is tagged `parameters`.
 

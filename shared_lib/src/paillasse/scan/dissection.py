@@ -1,11 +1,14 @@
 """A file taken apart: one object that collects the containers, and sends each wrapping to those who can open it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from paillasse.scan.containers import DEEPEST, Budget, Column, Place, Table, Text, TooMuch, Unreadable
 
 LARGEST = 250_000_000  # bytes of a file that is read at all
+TOO_LARGE = f"it is larger than {LARGEST:,} bytes"
 
 
 @dataclass
@@ -84,13 +87,46 @@ def dissect(path: Path, name: str) -> Dissection:
     """
     found = Dissection()
     place = Place(name)
-    try:
+    with _never_a_crash(found, place):
         if not path.is_file():
             found.cannot_read(place, "it is no regular file")
         elif path.stat().st_size > LARGEST:
-            found.cannot_read(place, f"it is larger than {LARGEST:,} bytes")
+            found.cannot_read(place, TOO_LARGE)
         else:
             found.content(path.read_bytes(), place)
+    return found
+
+
+def dissect_content(content: bytes, name: str) -> Dissection:
+    """Take apart what a file of this name would hold.
+
+    Parameters
+    ----------
+    content
+        All of it.
+    name
+        What findings call the file; by its end the format is known.
+
+    Returns
+    -------
+    Dissection
+        As `dissect`.
+    """
+    found = Dissection()
+    place = Place(name)
+    with _never_a_crash(found, place):
+        if len(content) > LARGEST:
+            found.cannot_read(place, TOO_LARGE)
+        else:
+            found.content(content, place)
+    return found
+
+
+@contextmanager
+def _never_a_crash(found: Dissection, place: Place) -> Iterator[None]:
+    """What cannot be taken apart is said to be, whatever the reason."""
+    try:
+        yield
     except TooMuch as reason:
         found.cannot_read(place, str(reason))
     except OSError as error:
@@ -99,4 +135,3 @@ def dissect(path: Path, name: str) -> Dissection:
         found.cannot_read(place, "it is nested too deep, or too large")
     except Exception as error:  # a parser's, of any kind, on a file that may be anything: never passed, never a crash
         found.cannot_read(place, f"it cannot be taken apart ({type(error).__name__})")
-    return found

@@ -11,7 +11,7 @@ from paillasse.errors import InputError
 from paillasse.scan.allow import Allowed, read_allowed
 from paillasse.scan.containers import Place, Table
 from paillasse.scan.curves import steps_allowed
-from paillasse.scan.dissection import Dissection, dissect
+from paillasse.scan.dissection import Dissection, dissect, dissect_content
 from paillasse.scan.findings import Finding, Report, fingerprint
 from paillasse.scan.fingerprints import Fingerprints
 from paillasse.scan.identifiers import traces_in
@@ -79,6 +79,34 @@ def scan(
         with without_collector():
             report.findings += judge(dissect(path, name), path, known, pseudonyms, allowed)
     return report
+
+
+def scan_content(
+    content: bytes, file: Path, known: Known, pseudonyms: Fingerprints, allowed: Allowed
+) -> list[Finding]:
+    """Find patient-level data in what a file would hold, such as a notebook that is open and not saved.
+
+    Parameters
+    ----------
+    content
+        All of it.
+    file
+        Where it would be, by whose name findings are told and its format is known.
+    known, pseudonyms, allowed
+        As in `scan`.
+
+    Returns
+    -------
+    list of Finding
+
+    Examples
+    --------
+    >>> content = b"patient_id,age\\nP70012,61\\nP70013,54\\n"
+    >>> scan_content(content, Path("a.csv"), Known(), Fingerprints(), Allowed())[0].kind
+    'rows'
+    """
+    with without_collector():
+        return judge(dissect_content(content, file.name), file, known, pseudonyms, allowed)
 
 
 def files_of(paths: Iterable[str | Path]) -> Iterator[tuple[Path, str]]:

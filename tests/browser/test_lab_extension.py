@@ -1,0 +1,323 @@
+"""The extension in a real browser and a generated project: data are found and read, leaks are shown."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from lab_server import lab_server
+from toy_catalog import ABOUT
+
+from paillasse.runs.declared import read_runs
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).parents[2]
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+NO_NEWS = "--LabApp.news_url=None"
+SETTINGS = "JUPYTER_CONFIG_DIR/lab/user-settings/@jupyterlab"
+PATIENTS = """\
+import pandas
+patients = ["Dup" + "ont", "Petit", "Moreau", "Garnier", "Roussel", "Lefort"]
+df = pandas.DataFrame({"patient_id": patients, "age": [54, 61, 47, 70, 58, 66]})"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project as cookiecutter makes it."""
+    folder = tmp_path_factory.mktemp("projects")
+    command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input", "--output-dir", str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    (made,) = folder.iterdir()
+    return made
+
+
+def write_notebook(project: Path, name: str, *sources: str) -> str:
+    """A notebook of these cells in the project; its path."""
+    empty = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cells = [empty | {"id": f"c{number}", "source": source} for number, source in enumerate(sources)]
+    content = {"cells": cells, "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
+    (project / "notebooks" / f"{name}.ipynb").write_text(json.dumps(content), encoding="utf-8")
+    return f"notebooks/{name}.ipynb"
+
+
+@pytest.fixture
+def lab(project, tmp_path):
+    """A function that starts a server in the project, light or dark, behind a prefix as a hub's."""
+    running = []
+
+    def start(theme: str = "Light", language: str = "default", options: Sequence[str] = (), **variables: str):
+        chosen = {
+            "apputils-extension/themes": {"theme": f"JupyterLab {theme}"},
+            "apputils-extension/notification": {"fetchNews": "false"},
+            "translation-extension/plugin": {"locale": language},
+        }
+        settings = tmp_path / "settings"
+        for name, values in chosen.items():
+            file = settings / SETTINGS / f"{name}.jupyterlab-settings"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(values))
+        context = lab_server(project, settings, NO_NEWS, "--ServerApp.base_url=/user/ada/", *options, **variables)
+        running.append(context)
+        return context.__enter__()
+
+    yield start
+    for context in running:
+        context.__exit__(None, None, None)
+
+
+def open_notebook(page, address: str) -> None:
+    page.goto(address)
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=90_000)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
+
+
+def open_panel(page, name: str) -> None:
+    page.locator(f'.jp-SideBar [data-id="{name}"]').click()
+    page.locator(f"#{name}").wait_for()
+
+
+def serious_findings(page, selector: str) -> list[str]:
+    """What axe, the checker of accessibility, takes for serious in a part of the page."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, context={"include": [[selector]]}).response["violations"]
+    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in ("serious", "critical")]
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_a_data_set_is_found_inserted_and_read(lab, project, page, picture, theme):
+    elsewhere = []
+    here = ("localhost", "127.0.0.1", None)
+    page.on("request", lambda request: urlsplit(request.url).hostname in here or elsewhere.append(request.url))
+    server = lab(theme)
+    open_notebook(page, server.page(write_notebook(project, f"new_{theme}", "")))
+    assert page.locator(".jp-StatusBar-Widget .jp-paillasse-profile").inner_text() == "profile: synthetic"
+    open_panel(page, "paillasse-catalogue")
+    panel = page.locator("#paillasse-catalogue")
+    panel.get_by_role("searchbox").fill("lung_io")
+    row = panel.locator(".jp-paillasse-row:visible")
+    assert [each.split("\n")[0] for each in row.all_inner_texts()] == ["lung_io"]
+    row.press("Enter")
+    panel.get_by_label("read the column os_days").wait_for()
+    assert panel.get_by_text("made up, nobody's data").count()
+    panel.get_by_label("all columns").set_checked(True)
+    panel.get_by_label("all columns").set_checked(False)
+    for column in ("os_days", "death"):
+        panel.get_by_label(f"read the column {column}").set_checked(True)
+    panel.get_by_text("First rows").click()
+    panel.get_by_text("Of the synthetic stand-in").wait_for(timeout=60_000)
+    assert panel.locator(".jp-paillasse-preview tbody tr").count() == 5
+    panel.locator(".jp-paillasse-preview").scroll_into_view_if_needed()
+    picture(f"lab_preview_{theme.lower()}")
+    assert serious_findings(page, "#paillasse-catalogue") == []
+    panel.get_by_role("button", name="Insert").click()
+    cell = page.locator(".jp-Notebook .jp-CodeCell").first
+    assert 'catalog["lung_io"].read(columns=["os_days", "death"])' in cell.locator(".cm-content").inner_text()
+    panel.locator(".jp-paillasse-row:visible").scroll_into_view_if_needed()
+    picture(f"lab_catalogue_{theme.lower()}")
+    page.keyboard.press("Shift+Enter")
+    page.locator(".jp-InputPrompt", has_text="[1]:").wait_for(timeout=90_000)
+    assert cell.locator(".jp-OutputArea-output").count() == 0
+    assert not elsewhere
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_patients_on_screen_make_the_badge_red_and_the_list_leads_to_the_cell(lab, project, page, picture, theme):
+    server = lab(theme, PAILLASSE_PROFILE="secure")
+    path = write_notebook(project, f"leak_{theme}", "'first'", PATIENTS, "df.head()", "'last'")
+    open_notebook(page, server.page(path))
+    profile = page.locator(".jp-StatusBar-Widget .jp-paillasse-profile")
+    assert profile.inner_text() == "profile: secure"
+    badge = page.locator(".jp-paillasse-badge")
+    page.locator('.jp-paillasse-badge[data-state="clean"]').wait_for(timeout=60_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    page.locator(".jp-OutputArea td", has_text="Dupont").first.wait_for(timeout=90_000)
+    page.locator(".jp-InputPrompt", has_text="[4]:").wait_for(timeout=90_000)
+    page.keyboard.press("Control+s")
+    page.locator('.jp-paillasse-badge[data-state="leak"]').wait_for(timeout=60_000)
+    assert "Dupont" not in (project / path).read_text(encoding="utf-8")
+    badge.click()
+    dialog = page.locator(".jp-Dialog")
+    dialog.get_by_text("This must not leave").wait_for()
+    assert dialog.get_by_text("saved without outputs").count() == 1
+    assert "Dupont" not in dialog.inner_text()
+    picture(f"lab_leaks_{theme.lower()}")
+    assert serious_findings(page, ".jp-paillasse-findings") == []
+    assert serious_findings(page, ".jp-paillasse-leaks") == []
+    assert serious_findings(page, ".jp-StatusBar-Widget .jp-paillasse-profile") == []
+    dialog.locator("button.jp-paillasse-finding").first.click()
+    page.locator(".jp-Notebook .jp-Cell.jp-mod-active", has_text="df.head()").wait_for()
+
+
+def test_a_broken_catalogue_is_shown_with_file_and_line_and_an_empty_folder_with_what_to_do(lab, project, page):
+    (project / "broken").mkdir()
+    (project / "broken" / "data_catalog.yaml").write_text("datasets:\n  toy: {title: [}\n")
+    content = {"cells": [], "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
+    (project / "broken" / "a.ipynb").write_text(json.dumps(content))
+    page.goto(lab().page("broken/a.ipynb"))
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
+    open_panel(page, "paillasse-catalogue")
+    page.locator("#paillasse-catalogue [role=alert]", has_text="data_catalog.yaml:2").wait_for(timeout=30_000)
+    assert page.locator('.jp-paillasse-badge[data-state="unknown"]').inner_text() == "not scanned"
+
+
+def test_a_server_without_the_library_is_said_to_be_one(lab, project, page):
+    without = """--ServerApp.jpserver_extensions={"paillasse.lab": False, "paillasse.scan.save_hook": False}"""
+    page.goto(lab(options=[without]).page(write_notebook(project, "without", "")))
+    page.locator('.jp-paillasse-badge[data-state="unknown"]').wait_for(timeout=90_000)
+    for panel in ("paillasse-catalogue", "paillasse-runs", "paillasse-form"):
+        open_panel(page, panel)
+        page.locator(f"#{panel} [role=alert]", has_text="has no Paillasse").wait_for(timeout=30_000)
+
+
+def test_a_thousand_data_sets_are_there_within_a_second_and_filtered_at_once(lab, project, page):
+    field = {"name": "age", "type": "integer", "description": "Age", "unit": "years"}
+    about = ABOUT | {"schema": {"fields": [field | {"name": f"column_{i}"} for i in range(11)]}}
+    about["sources"] = {"public": {"driver": "csv", "path": "a.csv"}}
+    folder = project / "thousand"
+    folder.mkdir()
+    many = {f"cohort_{number}": about | {"title": f"Cohort {number}"} for number in range(1000)}
+    (folder / "data_catalog.yaml").write_text(json.dumps({"datasets": many}))
+    content = {"cells": [], "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
+    (folder / "a.ipynb").write_text(json.dumps(content))
+    page.goto(lab().page("thousand/a.ipynb"))
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
+    page.wait_for_function("document.querySelectorAll('#paillasse-catalogue li').length === 1000", timeout=60_000)
+    panel = page.locator("#paillasse-catalogue")
+    page.evaluate(
+        """() => {
+             const row = () => document.querySelector("#paillasse-catalogue li")?.checkVisibility();
+             window.took = new Promise(done => document.addEventListener("pointerdown", () => {
+               const before = performance.now();
+               const look = () => row() ? done(performance.now() - before) : requestAnimationFrame(look);
+               look();
+             }, { capture: true, once: true }));
+           }"""
+    )
+    open_panel(page, "paillasse-catalogue")
+    shown = page.evaluate("() => window.took")
+    assert panel.get_by_text("1000 of 1000 data sets").is_visible()
+    assert shown < 1000
+    took = panel.get_by_role("searchbox").evaluate(
+        """box => {
+             const before = performance.now();
+             box.value = "cohort 77";
+             box.dispatchEvent(new Event("input"));
+             return performance.now() - before;
+           }"""
+    )
+    assert panel.locator(".jp-paillasse-row:visible").count() == 19
+    assert took < 50
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_runs_are_started_followed_stopped_and_compared(lab, project, page, picture, theme):
+    study = project / f"study_{theme}"
+    (study / "notebooks").mkdir(parents=True)
+    figure = "import plotly.express\nplotly.express.line(x=[0, tau], y=[1, 0.5], height=300)"
+    record = "import pandas\nfrom paillasse.runs import record\n"
+    record += 'record("risk", pandas.DataFrame({"tau": [tau], "risk": [tau / 10]}), f"Risk {tau / 10}")'
+    path = write_notebook(study, "risk", "tau = 2", figure, record)
+    content = json.loads((study / path).read_text())
+    content["cells"][0]["metadata"] = {"tags": ["parameters"]}
+    (study / path).write_text(json.dumps(content))
+    slow = write_notebook(study, "slow", "import time", "time.sleep(600)")
+    dies = write_notebook(study, "dies", "import os, signal", "os.kill(os.getpid(), signal.SIGKILL)")
+    runs = [{"name": "risk", "notebook": path, "grid": {"tau": [2, 5]}}]
+    runs += [{"name": "slow", "notebook": slow}, {"name": "dies", "notebook": dies}]
+    (study / "runs.yaml").write_text(json.dumps({"runs": runs}))
+
+    open_notebook(page, lab(theme).page(f"{study.name}/{path}"))
+    open_panel(page, "paillasse-runs")
+    panel = page.locator("#paillasse-runs")
+    panel.locator('.jp-paillasse-tag[data-kind="not run yet"]').nth(3).wait_for(timeout=60_000)
+    panel.get_by_text("would run: new").nth(3).wait_for(timeout=60_000)
+    panel.get_by_role("button", name="Run what is not done").click()
+    panel.get_by_text("cell 2 of 2").wait_for(timeout=120_000)
+    panel.get_by_text("Risk 0.5").wait_for(timeout=120_000)
+    panel.locator('.jp-paillasse-tag[data-kind="killed"]').wait_for(timeout=120_000)
+    panel.get_by_role("button", name="Stop: slow").click()
+    panel.locator('.jp-paillasse-tag[data-kind="cancelled"]').wait_for(timeout=60_000)
+    panel.get_by_text("would run: its last run was not ok (cancelled)").wait_for(timeout=60_000)
+    assert panel.locator('.jp-paillasse-tag[data-kind="ok"]').count() == 2
+    assert serious_findings(page, "#paillasse-runs") == []
+    picture(f"lab_runs_{theme.lower()}")
+
+    for name in ("risk-tau=2", "risk-tau=5"):
+        panel.get_by_label(f"compare {name}").set_checked(True)
+    panel.get_by_role("button", name="Compare").click()
+    comparison = page.locator(".jp-paillasse-comparison")
+    comparison.locator("tr.jp-mod-differs", has_text="tau").wait_for(timeout=30_000)
+    assert comparison.get_by_text("Risk 0.2").count() == comparison.get_by_text("Risk 0.5").count() == 1
+    comparison.locator(".js-plotly-plot").nth(1).wait_for(timeout=60_000)
+    assert serious_findings(page, ".jp-paillasse-comparison > table") == []
+    picture(f"lab_comparison_{theme.lower()}")
+    panel.get_by_role("button", name="Open: risk-tau=2").click()
+    page.locator(".jp-Notebook", has_text="plotly.express").nth(1).wait_for(timeout=60_000)
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_the_form_of_the_survival_notebook_is_filled_in_run_and_added(lab, project, page, picture, theme):
+    open_notebook(page, lab(theme).page("notebooks/survival_analysis.ipynb"))
+    open_panel(page, "paillasse-form")
+    form = page.locator("#paillasse-form")
+    form.get_by_label("dataset", exact=True).locator("select").select_option("veteran")
+    form.get_by_label("name of the run").fill(f"form_{theme}")
+    filled = {"duration": "time", "by": "trt", "formula": "karno + age", "subgroup_columns": '["prior"]', "tau": "1"}
+    for name, value in filled.items():
+        form.get_by_label(name, exact=True).locator("input").fill(value)
+    assert "celltype" in page.locator("#paillasse-form-columns option").evaluate_all(
+        "all => all.map(each => each.value)"
+    )
+    assert serious_findings(page, "#paillasse-form") == []
+    form.get_by_label("subgroup_columns", exact=True).locator("input").fill("7")
+    form.get_by_role("button", name="Run", exact=True).click()
+    form.get_by_text("parameters.subgroup_columns: expected a list").wait_for(timeout=30_000)
+    form.get_by_label("subgroup_columns", exact=True).locator("input").fill('["prior"]')
+    form.get_by_role("button", name="Run", exact=True).click()
+    form.get_by_text(f"form_{theme}: running · cell").wait_for(timeout=120_000)
+    picture(f"lab_form_{theme.lower()}")
+    form.get_by_text(f"form_{theme}: ok").wait_for(timeout=180_000)
+
+    form.get_by_label("Another value of tau").click()
+    form.get_by_label("tau", exact=True).locator("input").nth(1).fill("2")
+    form.get_by_label("name of the run").fill(f"grid_{theme}")
+    form.get_by_role("button", name="Add to runs.yaml").click()
+    form.get_by_text("added to runs.yaml").wait_for(timeout=30_000)
+    added = [run for run in read_runs(project) if run.entry == f"grid_{theme}"]
+    assert [run.parameters["tau"] for run in added] == [1, 2]
+    assert added[0].parameters["dataset"] == "veteran"
+
+
+def test_who_has_chosen_french_reads_french(lab, project, page, picture):
+    page.goto(lab(language="fr_FR").page(write_notebook(project, "french", "")))
+    page.locator(".jp-StatusBar-Widget .jp-paillasse-profile", has_text="profil : synthetic").wait_for(timeout=90_000)
+    page.locator('.jp-paillasse-badge[data-state="clean"]', has_text="rien d’un patient").wait_for(timeout=60_000)
+    open_panel(page, "paillasse-catalogue")
+    panel = page.locator("#paillasse-catalogue")
+    panel.get_by_label("Chercher dans le catalogue").fill("lung_io")
+    panel.locator(".jp-paillasse-row:visible").click()
+    panel.get_by_text("Puis-je le lire ?").wait_for(timeout=30_000)
+    picture("lab_french")
+
+
+def test_the_launcher_has_the_notebooks_by_their_questions_and_makes_a_new_one(lab, project, page, picture):
+    server = lab()
+    page.goto(server.page("notebooks"))
+    question = "Does a model of recurrence learnt in Rotterdam hold in German patients?"
+    page.locator(".jp-LauncherCard", has_text=question).wait_for(timeout=90_000)
+    picture("lab_launcher")
+    page.locator(".jp-LauncherCard", has_text="New Analysis from").click()
+    dialog = page.locator(".jp-Dialog")
+    dialog.locator("select").select_option(f"{question} (notebooks/risk_model.ipynb)")
+    dialog.locator(".jp-mod-accept").click()
+    dialog.get_by_text("Its name").wait_for()
+    dialog.locator("input").fill("my_model")
+    dialog.locator(".jp-mod-accept").click()
+    page.locator(".jp-Notebook", has_text=question).wait_for(timeout=60_000)
+    cells = json.loads((project / "notebooks" / "my_model.ipynb").read_text(encoding="utf-8"))["cells"]
+    assert not [cell for cell in cells if cell.get("outputs")]
