@@ -742,6 +742,10 @@ PRINTED_ELSEWHERE = {
     "escaped_for_an_address": urllib.parse.quote(CSV),
     "in_85_letters": base64.b85encode(CSV.encode()).decode(),
     "in_32_letters": base64.b32encode(CSV.encode()).decode(),
+    "lines_of_json": ELSEWHERE.head(4).to_json(orient="records", lines=True),
+    "turned_round": ELSEWHERE[["age_dg", "RP", "delai_j"]].head(6).T.to_string(),
+    "serial_numbers_in_a_sentence": "Aberrant: "
+    + ", ".join(f"IGR{r.num_dossier:06} ({r.RP})" for r in ELSEWHERE.head().itertuples()),
     "days_of_diagnosis": "\n".join(str(np.datetime64("2012-01-03") + int(days)) for days in DATA["rfstime"].head(12)),
     "a_number_after_the_patient": "Exclue : patiente 40233 (61 ans).",
     "a_note_of_the_ward": "Mme Dupont, 67 ans, opérée le 3 mars 2019, récidive hépatique à 14 mois.",
@@ -1075,6 +1079,7 @@ PRINTED_CLEAN = {
     ),
     "numbers_at_risk": "months   0   12   24   36\nA      412  330  251  188\nB      398  345  290  241",
     "running_numbers_of_r": " [1]  1  2  3  4  5  6  7  8\n [9]  9 10 11 12 13 14 15 16",
+    "genes_by_their_public_number": "gene id\nTP53 ENSG00000141510\nEGFR ENSG00000146648\nKRAS ENSG00000133703",
     "public_holidays": "\n".join(
         f"2026-{day}" for day in ("01-01", "04-06", "05-01", "05-08", "05-25", "07-14", "08-15", "11-11", "12-25")
     ),

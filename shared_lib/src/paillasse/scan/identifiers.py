@@ -23,7 +23,8 @@ HOSPITAL_NUMBER = re.compile(
     r"medical record(?: number)?)"
     r"\b[\"']?\s*(?:n[°o]\.?)?\s*(?:[:=#]|est|is)?\s*[\"']?([A-Z]{0,3}\d{5,12})\b"
     r"|\b(?:patiente?|dossier|participante?|sujet|subject)\s*(?:n[°o]\.?|==?|:|#)?\s*((?!(?:19|20)\d\d\b)\d{4,12})\b"
-    r"|(?:patient|dossier|ipp|nip|pseudo)(?:_?id)?[\"'\])]*(?:\.isin\(\s*\[|\s*[!=]=)\s*[\"']?([A-Z]{0,3}\d{4,12})\b",
+    r"|(?:patient|dossier|ipp|nip|pseudo)(?:_?id)?[\"'\])]*(?:\.isin\(\s*\[|\s*[!=]=)\s*[\"']?([A-Z]{0,3}\d{4,12})\b"
+    r"|\bPatient/([A-Z]{0,4}-?\d{3,12})\b",
     re.IGNORECASE,
 )
 DATE = (
@@ -36,9 +37,9 @@ BIRTH = re.compile(
     rf"[\"']?\W{{0,4}}\s*(?:le\s+|on\s+)?[\"']?({DATE})",
     re.IGNORECASE,
 )
-AGE = r"\b\d{1,3}[ -]?(?:ans\b|y/?o\b|years?[ -]old\b)"
+AGE = r"\b\d{1,3}[ -]?(?:ans\b(?! d['’e])|y/?o\b|years?[ -]old\b)"
 TITLED = r"\b(?:Mme|Mlle|Madame|Monsieur|M\.|Mr\.?|Mrs\.?|Ms\.?) [A-ZÀ-Þ][\w'-]*"
-ONE = r"\b(?:patiente?|homme|femme|man|woman|male|female|[Ll]e sujet)\b"
+ONE = r"\b(?:[Pp]atiente?|[Hh]omme|[Ff]emme|man|woman|male|female|[Ll]e sujet)\b"
 # What becomes of one person and not of the example of a prognosis ("for a woman of 60 years, the risk of relapse is").
 FATE = (
     r"\b(?:d[ée]c[ée]d[ée]e?|(?:a|avait) (?:rechut|r[ée]cidiv)[ée]e?|hospitalis[ée]e?|admise?|exclue?"
@@ -46,10 +47,16 @@ FATE = (
 )
 # A name and an age; or one person's age and what became of them.
 NOTES = re.compile(
-    rf"{TITLED}[^\n]{{0,80}}?{AGE}|{ONE} ?(?:[a-zà-ÿ]+ ){{0,3}}?\(?{AGE}[^\n.]{{0,120}}?{FATE}"
+    rf"{TITLED}[^\n]{{0,80}}?(?:{AGE}|\bn[ée]e? en (?:19|20)\d\d)"
+    rf"|{ONE} ?(?:[a-zà-ÿ]+ ){{0,3}}?\(?{AGE}[^\n.]{{0,120}}?{FATE}"
     rf"|{AGE} (?:{ONE})[^\n.]{{0,120}}?{FATE}"
 )
-NAMED = re.compile(r"^\W*([A-ZÀ-Þ][A-ZÀ-Þ'-]{2,}) ([A-ZÀ-Þ][a-zà-ÿ]+(?:-[A-ZÀ-Þ][a-zà-ÿ]+)?)\W*$", re.MULTILINE)
+NAMED = re.compile(
+    r"^[^\w\n]*([A-ZÀ-Þ][A-ZÀ-Þ'-]{2,}) ([A-ZÀ-Þ][a-zà-ÿ]+(?:-[A-ZÀ-Þ][a-zà-ÿ]+)?)[^\w\n]*$", re.MULTILINE
+)
+# What trials, articles, genes and variants are called in public.
+REGISTERED = r"(?:NCT|PMID|PMC|GS[EM]|SRR|ENS[A-Z]{0,4}|N[MPR]_|HGNC|COSM|ISRCTN|CHEMBL|DOI|CVE|RFC|ISO|PR|GH)"
+SERIAL = re.compile(rf"\b(?!{REGISTERED})([A-Z]{{2,6}})[-_]?(\d{{5,9}})\b")  # the same letters again and again
 TELEPHONE = re.compile(
     r"(?i:t[ée]l|phone|portable|mobile|appel|joindre)[^\d\n+]{0,40}(?:\+33 ?[1-9]|0[1-9])(?:[ .-]?\d\d){4}(?!\d)"
     r"|\+33[ .]?(?:\(0\))?[1-9](?:[ .-]?\d\d){4}(?!\d)"
@@ -58,7 +65,7 @@ HOME = re.compile(
     r"(?i:\bdomicili[ée]+|\bhabit(?:e|ant) |\bdemeurant|\blives at)[^\n]{0,60}\b\d{5}\b"
     r"|(?i:\bRPPS\b)\D{0,10}\d{11}\b|(?i:\bpatiente?) ?[:(] ?[\w.+-]+@[\w-]+\.\w+"
 )
-AGE_WORDS = ("ans", "y/o", "yo", "old")
+AGE_WORDS = ("ans", "né", "y/o", "yo", "old")
 CONTACT_WORDS = (
     "+33", "tél", "tel", "phone", "portable", "mobile", "appel", "joindre", "domicili", "habit", "demeur",
     "lives at", "rpps", "patient",
@@ -160,6 +167,11 @@ def _persons_in(text: Text, lower: str) -> Iterator[Trace]:
     named = set(NAMED.findall(content)) if text.place.output else ()  # a person a line, as hospitals write them
     if len(named) >= 4 and all(len(set(each)) == len(named) for each in zip(*named, strict=True)):
         yield Trace("identifiers", len(named))
+    series: dict[str, set] = {}
+    for letters, number in SERIAL.findall(content):
+        series.setdefault(letters, set()).add(number)
+    if (count := max(map(len, series.values()), default=0)) >= 4:
+        yield Trace("identifiers", count)
     found = set()
     if any(word in lower for word in CONTACT_WORDS):
         found = {match.group() for each in (TELEPHONE, HOME) for match in each.finditer(content)}

@@ -92,7 +92,8 @@ COURSE = CLINICAL | {
     "dcd", "ddc", "vivant", "alive", "recidive", "rechute", "relapse", "recurrence", "progression", "recur", "surv",
     "dfs", "ttp", "rfs", "efs", "recul", "fu", "ps", "tnm", "her2", "ki67", "psa", "ldh", "hb", "nodes", "ganglions",
     "pos", "rp", "re", "er", "pgr", "pr", "ligne", "cycle", "cycles", "meno", "hormon", "chemo", "chimio", "rt",
-    "recist", "dtime",
+    "recist", "dtime", "creat", "hgb", "hemoglobine", "albumine", "albumin", "crp", "plaquettes", "leucocytes", "bili",
+    "asat", "alat",
 }  # fmt: skip
 GIVEN = {
     "patient", "dossier", "ndossier", "numdossier", "ndos", "ipp", "nip", "iep", "nir", "pseudo", "pseudonyme",

@@ -11,6 +11,7 @@ import numpy as np
 
 from paillasse.catalog.model import Field
 from paillasse.scan.containers import NUMBER, Column, Table, column_of
+from paillasse.scan.identifiers import REGISTERED
 from paillasse.scan.known import DataSet, Known, plain
 from paillasse.scan.names import (
     CENSORED,
@@ -57,6 +58,7 @@ def patients_in_rows(table: Table, known: Known) -> int:
         for name, column in named.items()
         if (name in IDENTIFIERS | known.identifiers or (words.get(name, set()) & GIVEN and name not in COUNTS))
         and _is_given(column)
+        and not _is_registered(column)
         and (name not in WEAK or len(named) >= 2)
     ]
     if _is_described(table):
@@ -94,6 +96,9 @@ def patients_in_rows(table: Table, known: Known) -> int:
     if table.kind == "series" and "index" in table.columns and rows >= 5 and clinical and _are_measures(values):
         return rows
     if rows >= 5 and _are_times_and_events(named):
+        return rows
+    entered_course = [c for name, c in named.items() if words.get(name, set()) & COURSE and _are_various(c)]
+    if rows >= 5 and table.kind == "frame" and len(entered_course) >= 2 and not _labels(table) and not _counts(table):
         return rows
     measured = sum(_are_measures(named[name]) for name in quasi | clinical)
     if quasi and clinical and rows >= 5 and (measured >= 2 or _are_numbered_from_0(table)) and not _is_keyed(table):
@@ -136,16 +141,18 @@ def _upright(table: Table, names: list[str], data_set: DataSet) -> int:
 def _turned(table: Table) -> int:
     """How many patients stand side by side where each line is a measure, as R's `str` writes it."""
     heads = [c.texts for c in table.columns.values() if c.numbers is None and len(c) == table.rows]
-    across = [c.numbers for c in table.columns.values() if c.numbers is not None and len(c) == table.rows]
-    if len(across) < 5 or not 2 <= table.rows <= 200:
+    if len(table.columns) < 5 or not 2 <= table.rows <= 200:
         return 0
     for names in heads:
         said = set()
+        across = [c for c in table.columns.values() if len(c) == table.rows and c.texts is not names]
         for row, name in enumerate(names):
-            words = words_of(name)
-            values = finite(np.array([each[row] for each in across]))
-            if words & (PERSON | COURSE) and len(words) <= 2 and len(values) >= 5 and not is_evenly_spaced(values):
-                said |= {"person" if words & PERSON else "course"} if not np.any(values % 1) else set()
+            words = words_of(name) if len(name) <= 40 else set()
+            if not words & (PERSON | COURSE) or len(words) > 2:
+                continue
+            values = np.concatenate([finite(_value(each, row).numbers) for each in across])
+            if len(values) >= 4 and not is_evenly_spaced(values) and not np.any(values % 1):
+                said |= {"person" if words & PERSON else "course"}
         if said == {"person", "course"}:
             return len(across)
     return 0
@@ -166,18 +173,18 @@ def _are_numbered_from_0(table: Table) -> bool:
     return first is not None and np.array_equal(first, np.arange(len(first)))
 
 
-def _are_measures(column: Column) -> bool:
-    """Whether whole numbers are those of one patient each: different, and neither a grid nor going one way."""
-    if column.numbers is None:
+def _are_various(column: Column) -> bool:
+    """Whether numbers have few digits, are mostly different, and neither a grid nor going one way."""
+    if column.numbers is None or not _as_entered(column):
         return False
     values = finite(column.numbers)
-    return bool(
-        len(values) >= 4
-        and not np.any(values % 1)
-        and len(np.unique(values)) > 0.6 * len(values)
-        and not is_evenly_spaced(values)
-        and not _goes_one_way(values)
-    )
+    various = len(values) >= 4 and len(np.unique(values)) > 0.6 * len(values)
+    return bool(various and not is_evenly_spaced(values) and not _goes_one_way(values))
+
+
+def _are_measures(column: Column) -> bool:
+    """Whether such numbers are whole."""
+    return _are_various(column) and not np.any(finite(column.numbers) % 1)
 
 
 def _value(column: Column, row: int) -> Column:
@@ -237,6 +244,12 @@ def _is_given(column: Column) -> bool:
     return any(column.texts)
 
 
+def _is_registered(column: Column) -> bool:
+    """Whether all values are the public names of trials, articles or genes."""
+    texts = [] if column.numbers is not None else list(filter(None, column.texts))
+    return bool(texts) and all(re.match(rf"{REGISTERED}[-:]?\d", text) for text in texts)
+
+
 def _is_number_given(column: Column) -> bool:
     """Whether the one value of an identifier has the digits of a number that was given, and is no word or setting."""
     written = "".join(map(str, column.texts or [f"{each:.0f}" for each in finite(column.numbers)]))
@@ -253,7 +266,7 @@ def _is_various(column: Column) -> bool:
 
 def identifiers_in(column: Column, fewest: int = 3) -> int:
     """How many values look like numbers or pseudonyms that were given to patients."""
-    if column.texts is None or column.numbers is not None:
+    if column.texts is None or column.numbers is not None or _is_registered(column):
         return 0
     values = {text.strip() for text in column.texts if text.strip()}
     if len(values) < fewest:
@@ -395,13 +408,18 @@ def _looks_entered(table: Table) -> bool:
     ]
     if table.kind != "lines" and table.rows >= 5 and len(codes) + len(words) >= 2 and codes and measures:
         return True
-    counted = any(plain(name) in COUNTS or COUNTED & set(re.findall(r"[a-z]+", name.lower())) for name in table.columns)
-    if table.kind == "arrays" or counted or sum(bool(NUMBER.fullmatch(name)) for name in table.columns) >= 2:
+    if table.kind == "arrays" or _counts(table) or sum(bool(NUMBER.fullmatch(name)) for name in table.columns) >= 2:
         return False
     typical = [np.median(finite(n)) for n in measures if finite(n).max() >= 20 and finite(n).min() >= 0]
     if len(typical) < 2 or max(typical) < 4 * min(typical):  # counts by two keys are of one size
         return False
     return len(typical) >= 3 or (bool(codes) and table.rows >= 5)
+
+
+def _counts(table: Table) -> bool:
+    """Whether a column's name says that it counts many."""
+    words = [set(re.findall(r"[a-z]+", name.lower())) for name in table.columns]
+    return any(each & COUNTED for each in words) or any(plain(name) in COUNTS for name in table.columns)
 
 
 def _goes_one_way(numbers: np.ndarray) -> bool:

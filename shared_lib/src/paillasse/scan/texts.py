@@ -41,12 +41,13 @@ TRUTH = {"True": "1", "False": "0"}
 MARKUP = re.compile(r"<(?:table|svg|div|script|html|body|td|tr|p|span|math)\b", re.IGNORECASE)
 JSON_START = re.compile(r"[\[{]\s*[\"{\[\d-]")
 WORD = re.compile(r"\S+")
-# A line below a header that says of which type each column is, as polars, DuckDB and R write it.
-TYPES = re.compile(
-    r"[\s|<>-]*(?:(?:[iuf](?:8|16|32|64)|u?(?:tiny|small|big|huge)?int\d*|str|bool(?:ean)?|date(?:time.*)?|cat|enum|varchar|double"
-    r"|float\d*|timestamp.*|dbl|chr|fct|lgl|dttm|-{3,})[\s|<>-]*)+",
+# A word of the line below a header that says of which type each column is, as polars, DuckDB and R write it.
+TYPE = re.compile(
+    r"[iuf](?:8|16|32|64)|u?(?:tiny|small|big|huge)?int\d*|str|bool(?:ean)?|date(?:time.*)?|cat|enum|varchar|double"
+    r"|float\d*|timestamp.*|dbl|chr|fct|lgl|dttm|-{3,}",
     re.IGNORECASE,
 )
+TYPES = re.compile(r"[^\s|<>]+")
 GLIMPSE = re.compile(r"\s*\$ (\S+)\s*(?::\s*\w+|<\w+>)\s+(.+)")  # a column a line: R's `str`, polars' `glimpse`
 TITLE = re.compile(r" ?A tibble: .*|shape: \(.*\)")
 RULE = re.compile(r"^[\s|+:=_-]+$")
@@ -78,6 +79,8 @@ def take_text_apart(found: Dissection, text: str, place: Place, is_code: bool = 
             return
         except ValueError:
             pass
+    if stripped[:1] == "{" and "\n{" in stripped and (rows := _json_lines(stripped)):
+        found.value(rows, place)
     for words in (HASHES.findall(text), *(IN_A_ROW.split(match[0]) for match in GIVEN_IN_A_ROW.finditer(text))):
         if len(words) > 4 and not is_code:
             found.add(place.within("words"), {"": column_of([each for each in words if each])}, "words")
@@ -91,6 +94,13 @@ def take_text_apart(found: Dissection, text: str, place: Place, is_code: bool = 
         text = _json_within(found, text, place)
     _arrays(found, text, place)
     take_lines_apart(found, text, place)
+
+
+def _json_lines(text: str) -> list[dict]:
+    try:
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+    except ValueError:
+        return []
 
 
 def _encoded(found: Dissection, text: str, place: Place) -> str:
@@ -185,7 +195,7 @@ def _named_lists(found: Dissection, text: str, place: Place) -> None:
         items = [each.strip(" '\"\n") for each in inner.split(",")]
         named[len(items)].setdefault(name, column_of(items))
     for length, columns in named.items():
-        if length > FEWEST_ALIKE and len(columns) > 1:
+        if len(columns) > 1 and (length > FEWEST_ALIKE or (length > 2 and len(columns) > 2)):
             found.add(place.within("lists"), columns)
     for name, inner in POLARS_SERIES.findall(text):
         items = column_of(inner.split())
@@ -234,7 +244,7 @@ def take_lines_apart(found: Dissection, text: str, place: Place) -> None:
             continue
         if glimpse := GLIMPSE.match(line):
             line = "  ".join([glimpse[1], *glimpse[2].replace(",", " ").split()])
-        if line.strip() and not RULE.match(line) and not (number and TYPES.fullmatch(line)):
+        if line.strip() and not RULE.match(line) and not (number and all(map(TYPE.fullmatch, TYPES.findall(line)))):
             if line.startswith(("Name: ", "Length: ", "dtype: ")) and len(block) >= 2 and (end := SERIES.match(line)):
                 _series(found, block, end[1], place)
             block.append(line)
