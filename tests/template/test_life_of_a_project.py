@@ -145,6 +145,14 @@ def test_the_archive_is_whole_and_the_stranger_s_package_is_not_in_it(outside: P
     assert {"hatchling", "pip", "setuptools"} <= {line.partition("==")[0] for line in locked}
 
 
+def test_a_second_archive_made_by_somebody_else_is_the_same(outside: Place, archive, tmp_path):
+    command = f"umask 077; '{PYTHON}' in_env.py paillasse wheelhouse --to '{tmp_path}'"
+    done = outside.run("sh", "-c", command)
+    assert done.returncode == 0, done.stderr[-4000:]
+    sums = f"{archive.name}.sha256"
+    assert (tmp_path / sums).read_text() == archive.with_name(sums).read_text()
+
+
 def test_the_bill_of_materials_is_valid_cyclonedx(archive, tmp_path):
     uv = shutil.which("uv", path=Path(sys.executable).parent)
     subprocess.run([uv, "venv", "--quiet", tmp_path / "env"], check=True)

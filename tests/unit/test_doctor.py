@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from paillasse.catalog.access import VARIABLE
 from paillasse.cli import main
-from paillasse.project import doctor
+from paillasse.project import doctor, installed
 from paillasse.project.doctor import Finding, examine, find_project
 
 TODAY = datetime.date.today()
@@ -111,7 +111,7 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "home").mkdir()
     (tmp_path / "outside").mkdir()
     project = Project(tmp_path / "project", tmp_path / "outside")
-    monkeypatch.setattr(doctor, "installed_packages", lambda: project.installed)
+    monkeypatch.setattr(installed, "installed_packages", lambda: project.installed)
     monkeypatch.setattr("paillasse.runs.memory.available_mb", lambda: 8000.0)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: usage(0, 0, 80e9))
@@ -198,13 +198,13 @@ def test_packages_are_read_from_the_environment_whatever_an_interrupted_installe
     package("odd-3.dist-info", "Name: odd\nVersion: of mine\n", direct_url="[")
     package("~nd-4.dist-info", "")
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
-    assert doctor.installed_packages() == {
+    assert installed.installed_packages() == {
         "six-x": ("1", None),
         "own": ("2", Path("/a b")),
         "odd": ("of mine", None),
         "a folder of a package that is half removed": ("unknown", None),
     }
-    assert doctor.differences({"odd": "3"}, {"odd": "of mine"}) == ["odd is of mine instead of 3"]
+    assert installed.differences({"odd": "3"}, {"odd": "of mine"}) == ["odd is of mine instead of 3"]
 
 
 def test_whatever_a_damaged_environment_raises_the_other_checks_go_on(project, monkeypatch):

@@ -116,6 +116,7 @@ def find_project(start: Path | None = None) -> Path:
 
 def environment(project: Path, profile: str | None) -> Iterator[Finding]:
     """Exactly the packages of the lock, and the local packages from this folder."""
+    from paillasse.project.installed import differences, installed_packages, local_packages
     from paillasse.project.lock import FILE, read_lock
 
     own = project / ".venv"
@@ -142,78 +143,6 @@ def environment(project: Path, profile: str | None) -> Iterator[Finding]:
 def remake(project: Path) -> str:
     """The command that makes the environment anew, from where it was made before."""
     return "make clean setup-offline" if (project / ".venv" / "made-offline").is_file() else "make clean setup"
-
-
-def installed_packages() -> dict[str, tuple[str, Path | None]]:
-    """Name → version, and the folder of one that is installed from a folder, of all that this Python would import."""
-    import sysconfig
-    from importlib.metadata import distributions
-    from urllib.parse import urlsplit
-    from urllib.request import url2pathname
-
-    from packaging.utils import canonicalize_name
-
-    found = {}
-    places = list(dict.fromkeys(sysconfig.get_path(each) for each in ("purelib", "platlib")))
-    for distribution in distributions(path=places):
-        name = distribution.metadata.get("Name") or "a folder of a package that is half removed"
-        try:
-            origin = json.loads(distribution.read_text("direct_url.json") or "{}")
-            url = urlsplit(origin["url"])
-            folder = Path(url2pathname(url.path)) if url.scheme == "file" and "dir_info" in origin else None
-        except (ValueError, LookupError, TypeError):  # most come from an index and have none
-            folder = None
-        found[canonicalize_name(name)] = distribution.metadata.get("Version") or "unknown", folder
-    return found
-
-
-def local_packages(project: Path) -> dict[str, Path]:
-    """Name → folder of the packages that no index serves: the shared library and the team's own."""
-    import tomllib
-
-    from packaging.utils import canonicalize_name
-
-    found = {}
-    for folder in (project / "shared_lib", project):
-        try:
-            declared = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
-            found[canonicalize_name(declared["project"]["name"])] = folder
-        except (OSError, ValueError, LookupError):
-            file = (folder / "pyproject.toml").relative_to(project).as_posix()
-            raise ProjectError(f"{file} is not there, or names no package. Bring it back: git restore {file}") from None
-    return found
-
-
-def differences(locked: dict[str, str], there: dict[str, str]) -> list[str]:
-    """What is other than the lock says, a package each.
-
-    Parameters
-    ----------
-    locked, there
-        Name → version: of the lock for this environment, and of what is installed, without local packages.
-
-    Examples
-    --------
-    >>> differences({"numpy": "2.4.6", "scipy": "1.17.1", "six": "1.17"}, {"numpy": "2.4.6", "scipy": "1.18", "x": "1"})
-    ['scipy is 1.18 instead of 1.17.1', 'six is missing', 'x is there and not locked']
-    """
-    from packaging.version import InvalidVersion, Version
-
-    def is_same(a: str, b: str) -> bool:
-        try:
-            return Version(a) == Version(b)  # 2026.6 and 2026.06
-        except InvalidVersion:
-            return False
-
-    found = []
-    for name in sorted(locked.keys() | there.keys()):
-        if name not in there:
-            found.append(f"{name} is missing")
-        elif name not in locked:
-            found.append(f"{name} is there and not locked")
-        elif not is_same(there[name], locked[name]):
-            found.append(f"{name} is {there[name]} instead of {locked[name]}")
-    return found
 
 
 def kernel(project: Path, profile: str | None) -> Iterator[Finding]:

@@ -10,7 +10,7 @@
     SHA256SUMS             a checksum over all
 
 The library is never asked for by name: `paillasse` is free on the public index, where anybody could offer one. The same
-lock gives the same archive, byte for byte, so two people can compare theirs.
+state of a project gives the same archive on machines of one kind, so two people can compare theirs.
 """
 
 import hashlib
@@ -31,7 +31,9 @@ from paillasse.project.sbom import Component, bill_of_materials, component_of, t
 from paillasse.project.target import Target
 
 ANOTHER = "Where a package has no wheel for a target, name another --python or --platform, or lock another version."
-EPOCH = "315532800"  # 1980, the first year of a zip: what is built twice is the same
+# What is built twice is the same, whenever and by whomever.
+EPOCH = "315532800"  # 1980, the first year of a zip
+UMASK = 0o022 if os.name == "posix" else -1
 
 
 def build(project: Path, target: Target, folder: Path) -> Path:
@@ -161,7 +163,7 @@ def _build_library(source: Path, folder: Path) -> None:
 def _pip(*arguments: str | Path) -> None:
     options = ["--quiet", "--disable-pip-version-check", "--no-input"]
     environment = os.environ | {"SOURCE_DATE_EPOCH": EPOCH}
-    subprocess.run([sys.executable, "-m", "pip", *arguments, *options], env=environment, check=True)
+    subprocess.run([sys.executable, "-m", "pip", *arguments, *options], env=environment, umask=UMASK, check=True)
 
 
 def _check_complete(packages: list[Locked], wheels: list[Component], built: dict[str, str], target: Target) -> None:
