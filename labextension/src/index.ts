@@ -31,7 +31,7 @@ const catalogueIcon = new LabIcon({
 const runsIcon = new LabIcon({
   name: 'paillasse:runs',
   svgstr: `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="16" height="16"><g class="jp-icon3"
-    fill="#616161"><path d="M3 5h2v2H3zm4 0h14v2H7zM3 11h2v2H3zm4 0h14v2H7zm-4 6h2v2H3zm4 0h14v2H7z"/></g></svg>`
+    fill="#616161"><path d="M7 2h10v2h-1v5l4.5 9c1 2-.5 4-2.5 4H6c-2 0-3.5-2-2.5-4L8 9V4H7zm3 2v5.5L8 14h8l-2-4.5V4z"/></g></svg>`
 });
 
 const formIcon = new LabIcon({
