@@ -5,6 +5,7 @@ hospital puts behind; `mean_age` is neither.
 """
 
 import re
+from functools import cache
 
 from paillasse.scan.identifiers import BIRTH_NAMES
 from paillasse.scan.known import plain
@@ -110,12 +111,13 @@ SUMMARY = STATISTICS | {
 }  # fmt: skip
 
 
-def words_of(name: str) -> set[str]:
+@cache
+def words_of(name: str) -> frozenset[str]:
     """The words within a column's name, unless it names a summary of many; then there are none.
 
     >>> sorted(words_of("Delai_dcd")), words_of("mean_age")
-    (['dcd', 'delai'], set())
+    (['dcd', 'delai'], frozenset())
     """
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", str(name))
     words = {plain(word) for word in re.split(r"[^0-9A-Za-zÀ-ÿ]+", apart)} - {""}
-    return set() if words & SUMMARY or len(words) > 4 else words
+    return frozenset() if words & SUMMARY or len(words) > 4 else frozenset(words)

@@ -6,7 +6,7 @@ Its JSON is read as it stands, of format 3 or 4, valid or not: what a viewer wou
 import json
 import re
 
-from paillasse.scan.containers import Place, Text
+from paillasse.scan.containers import Place, Table, Text
 from paillasse.scan.dissection import Dissection
 
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf")
@@ -14,6 +14,7 @@ SHORT = 300  # letters of an output of one line
 TAG = re.compile(r"<[^<>]*>")
 # Of no patient, and long: what JupyterLab, papermill and jupytext write about the notebook itself.
 HARMLESS = {"kernelspec", "language_info"}
+SIZE = re.compile(r"\[\d+ rows x \d+ columns\]\s*$")  # below a frame that pandas did not write in full
 
 
 def take_notebook_apart(found: Dissection, text: str, place: Place) -> None:
@@ -129,7 +130,9 @@ def _bundle(found: Dissection, data, place: Place) -> None:
     if not isinstance(data, dict):
         found.value(data, place)
         return
-    for mime, content in data.items():
+    before = len(found.tables)
+    # A text after the HTML that it stands beside.
+    for mime, content in sorted(data.items(), key=lambda item: item[0] == "text/plain"):
         where = _of_type(place, mime)
         is_text = isinstance(content, str) or (isinstance(content, list) and all(isinstance(x, str) for x in content))
         if not is_text:
@@ -146,8 +149,22 @@ def _bundle(found: Dissection, data, place: Place) -> None:
             found.markup(text.encode(), where, is_html=False)
         elif mime == "text/html":
             found.markup(text, where)
+        elif mime == "text/plain" and _is_shown_above(text, found.tables[before:]):
+            found.texts.append(Text(where, text))
         else:
             found.text(text, where, is_code=mime == "application/javascript")
+
+
+def _is_shown_above(text: str, tables: list[Table]) -> bool:
+    """Whether a text is what pandas writes of a table beside its HTML: every word of it is in one found there."""
+    words = set(SIZE.sub("", text).split()) - {"...", "\\"}
+    for table in tables:
+        if table.kind == "frame" and len(words) >= 4:
+            texts = [each for column in table.columns.values() for each in column.texts or ()]
+            there = {word for each in (*texts, *table.columns) for word in each.split()}
+            if there.issuperset(words):
+                return True
+    return False
 
 
 def _of_type(place: Place, mime: str) -> Place:

@@ -323,7 +323,8 @@ def _is_told(numbers: np.ndarray, k: int) -> bool:
 
 def _is_described(table: Table) -> bool:
     """pandas' `describe`, either way round."""
-    words = {text.strip().lower() for column in table.columns.values() for text in column.texts or () if text}
+    said = [column.texts for column in table.columns.values() if column.numbers is None]
+    words = {text.strip().lower() for texts in said for text in texts if text}
     first = next(iter(table.columns.values())).numbers
     if first is not None and 0.5 in first and np.all((first > 0) & (first < 1)) and np.all(np.diff(first) > 0):
         return True  # by quantiles

@@ -244,7 +244,7 @@ def take_lines_apart(found: Dissection, text: str, place: Place) -> None:
             continue
         if glimpse := GLIMPSE.match(line):
             line = "  ".join([glimpse[1], *glimpse[2].replace(",", " ").split()])
-        if line.strip() and not RULE.match(line) and not (number and all(map(TYPE.fullmatch, TYPES.findall(line)))):
+        if line.strip() and not RULE.match(line) and not (number and _are_types(line)):
             if line.startswith(("Name: ", "Length: ", "dtype: ")) and len(block) >= 2 and (end := SERIES.match(line)):
                 _series(found, block, end[1], place)
             block.append(line)
@@ -278,6 +278,12 @@ def take_lines_apart(found: Dissection, text: str, place: Place) -> None:
             pairs.setdefault(tuple(row), []).append(list(row.values()))
     for names, rows in pairs.items():  # `age=54, grade=2, …`, or the same as Python or JSON writes it
         found.add(place.within("pairs"), columns_of([list(names), *rows[:MOST_ROWS]]), "record")
+
+
+def _are_types(line: str) -> bool:
+    """Whether a line says of which type the columns are, as polars and R write below their names."""
+    first = TYPES.search(line)
+    return first is None or bool(TYPE.fullmatch(first[0]) and all(map(TYPE.fullmatch, TYPES.findall(line))))
 
 
 def _rows_of_pairs(pairs: list[tuple]) -> list[dict[str, str]]:
