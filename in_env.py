@@ -50,7 +50,7 @@ def locked_lines(package: str) -> str:
 
 def uv() -> str:
     """The installer: the machine's own, else the one of the lock, fetched into the environment by pip."""
-    found = shutil.which("uv", path=str(SCRIPTS)) or shutil.which("uv")
+    found = shutil.which("uv", path=str(SCRIPTS)) or machines_uv()
     if found:
         return found
     with tempfile.TemporaryDirectory() as folder:
@@ -59,6 +59,13 @@ def uv() -> str:
         command = [PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", requirement]
         subprocess.run(command, check=True)
     return shutil.which("uv", path=str(SCRIPTS)) or sys.exit("uv was installed but is not in " + str(SCRIPTS))
+
+
+def machines_uv() -> str | None:
+    """The machine's own installer; not that of the environment, which is on the path where somebody has activated it,
+    and goes when the environment is made anew."""
+    places = [place for place in os.environ.get("PATH", "").split(os.pathsep) if Path(place) != SCRIPTS]
+    return shutil.which("uv", path=os.pathsep.join(places))
 
 
 def make_environment() -> None:
@@ -75,7 +82,7 @@ def make_environment() -> None:
     print(f"Making the environment in {ENVIRONMENT} (once, and after each change of requirements.lock)", flush=True)
     STAMP.unlink(missing_ok=True)
     venv = [sys.executable, "-m", "venv", "--clear", ENVIRONMENT]
-    if shutil.which("uv"):  # needs no ensurepip, which Debian keeps in a package of its own
+    if machines_uv():  # needs no ensurepip, which Debian keeps in a package of its own
         venv.insert(3, "--without-pip")
     if subprocess.run(venv).returncode:
         sys.exit("The environment could not be made. On Debian and Ubuntu: sudo apt install python3-venv")

@@ -1,6 +1,7 @@
 """No command installs `paillasse` by its name: it is free on the public index, where anybody could offer a package."""
 
 import importlib
+import os
 import re
 import shutil
 import subprocess
@@ -68,6 +69,14 @@ def test_with_internet_local_packages_come_from_their_folders_and_all_else_by_ha
     assert [each[-1] for each in of_list] == [str(project / "requirements.lock")]
     assert_local(of_folder, project, "--offline")
     assert not [word for each in commands for word in each if BY_NAME.match(word)]
+
+
+def test_the_environment_s_own_uv_is_not_counted_on_while_it_is_made_anew(project, monkeypatch):
+    own = project / ".venv" / ("Scripts" if os.name == "nt" else "bin")
+    own.mkdir(parents=True)
+    shutil.copy(sys.executable, own / ("uv.exe" if os.name == "nt" else "uv"))
+    monkeypatch.setenv("PATH", str(own))  # as in a terminal in which somebody has activated it
+    assert importlib.import_module("in_env").machines_uv() is None
 
 
 def test_in_an_enclave_no_command_has_an_index(project, commands):
