@@ -58,6 +58,8 @@ GUIDE = """\
 - *Pure* is the notebook's cells alone: read `gbsg`, draw Kaplan-Meier, refit a Cox model of 8 columns to resamples,
   format the outputs as a kernel does; in two processes that have imported everything and have run it once. Half its CPU
   seconds is the wall time that two processes could reach.
+- Against papermill no more can be reached than its own CPU ÷ pure in the table: the longer the runs, the less there is
+  to save.
 - *Outputs*: every output of every run is compared with that of papermill's cold kernel, letter by letter.
 - A kernel's *memory* is what is its own alone, shared pages not counted. The cold one is measured with the same modules
   imported; bare, before any import, it has {mb_cold_bare:.0f} MB.

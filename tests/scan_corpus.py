@@ -637,7 +637,9 @@ def _framed(data: pd.DataFrame) -> str:
 
 
 FEW = DATA[["pid", "age", "meno", "grade", "rfstime"]]
+PEOPLE = pd.DataFrame({"name": ["Dupont", "Petit", "Moreau", "Garnier", "Roussel"], "age": [54, 61, 47, 70, 58]})
 PRINTED = {
+    "names_and_ages": str(PEOPLE),
     "records_of_python": str(FEW.head(5).to_dict("records")),
     "array_of_numpy": str(DATA[["age", "meno", "size", "grade", "pgr", "rfstime", "status"]].head(8).to_numpy()),
     "table_in_a_box": _boxed(FEW.head(5)),

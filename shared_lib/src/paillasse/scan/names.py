@@ -18,6 +18,7 @@ IDENTIFIERS = {
     "participant", "participantid", "recordid", "personid", "ptid", "sampleid", "nom", "nomdenaissance",
     "prenom", "lastname", "firstname", "surname", "nomprenom",
 }  # fmt: skip
+OF_A_PERSON = {"age", "sex", "sexe", "gender", "genre"} | BIRTH_NAMES  # beside which a `name` is somebody's
 WEAK = {
     "id",
     "case",

@@ -24,6 +24,7 @@ from paillasse.scan.names import (
     GIVEN,
     IDENTIFIERS,
     OF_A_COLUMN,
+    OF_A_PERSON,
     OUTCOMES,
     PERSON,
     QUASI,
@@ -53,10 +54,11 @@ def patients_in_rows(table: Table, known: Known) -> int:
     # In JSON what stands before a point is the object that the array is in.
     last = {name: name.rpartition(".")[2] if table.kind == "arrays" else name for name in table.columns}
     words = {plain(name): words_of(last[name]) for name in table.columns}
+    identifiers = IDENTIFIERS | known.identifiers | ({"name"} if named.keys() & OF_A_PERSON else set())
     identifying = [
         column
         for name, column in named.items()
-        if (name in IDENTIFIERS | known.identifiers or (words.get(name, set()) & GIVEN and name not in COUNTS))
+        if (name in identifiers or (words.get(name, set()) & GIVEN and name not in COUNTS))
         and _is_given(column)
         and not _is_registered(column)
         and (name not in WEAK or len(named) >= 2)
