@@ -1,7 +1,40 @@
-"""What all tests share: the same behaviour wherever they are started from."""
+"""What all tests share: the same behaviour wherever they are started from; a page of Debian's Chromium, and pictures of
+it for the documentation."""
 
+import os
+import shutil
 import signal
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
 
 # A shell that starts the tests in the background makes them, and all that they start, deaf to Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def page():
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    assert chromium, "The browser tests need Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        yield browser.new_page(viewport={"width": 1400, "height": 1000})
+        browser.close()
+
+
+@pytest.fixture
+def picture(page):
+    """A function that takes a picture, where PAILLASSE_SCREENSHOTS names a folder for them."""
+    folder = os.environ.get("PAILLASSE_SCREENSHOTS")
+
+    def take(name: str) -> None:
+        if folder:
+            page.wait_for_timeout(500)
+            page.screenshot(path=str(Path(folder, f"{name}.png")))
+
+    return take

@@ -12,6 +12,7 @@ import { LabIcon } from '@jupyterlab/ui-components';
 import { IRun } from './ask';
 import { CataloguePanel } from './catalogue';
 import { Comparison } from './compare';
+import { DOCTOR } from './doctor';
 import { FormPanel } from './form';
 import { Analyses, BEGIN } from './launcher';
 import { LeakBadge } from './leaks';
@@ -271,7 +272,9 @@ const launcher: JupyterFrontEndPlugin<void> = {
     const analyses = new Analyses(app, launcher, where, trans, formIcon);
     browser?.model.pathChanged.connect(() => void analyses.refresh());
     void app.restored.then(() => analyses.refresh());
-    palette?.addItem({ command: BEGIN, category: CATEGORY });
+    for (const command of [BEGIN, DOCTOR]) {
+      palette?.addItem({ command, category: CATEGORY });
+    }
   }
 };
 

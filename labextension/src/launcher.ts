@@ -1,4 +1,4 @@
-/** The launcher's tiles: the project's notebooks by the question that each answers, and a new one from another. */
+/** The launcher's tiles: the project's notebooks by the question that each answers, a new one from another, the doctor. */
 import { JupyterFrontEnd } from '@jupyterlab/application';
 import { InputDialog, showErrorMessage } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
@@ -6,6 +6,7 @@ import { TranslationBundle } from '@jupyterlab/translation';
 import { LabIcon } from '@jupyterlab/ui-components';
 import { DisposableSet } from '@lumino/disposable';
 import { ask } from './ask';
+import { DOCTOR, showDoctor } from './doctor';
 
 interface IAnalysis {
   path: string;
@@ -38,6 +39,13 @@ export class Analyses {
       execute: () => this.begin(),
       describedBy: { args: null }
     });
+    commands.addCommand(DOCTOR, {
+      label: _trans.__('Doctor'),
+      caption: _trans.__('What is wrong with this project, and the command that mends it'),
+      icon,
+      execute: () => showDoctor(_app.serviceManager.serverSettings, this._where(), _trans),
+      describedBy: { args: null }
+    });
   }
 
   /** Make the tiles of the project that the user is in; none where there is no project. */
@@ -56,6 +64,7 @@ export class Analyses {
     });
     if (found.length) {
       this._tiles.add(this._launcher.add({ command: BEGIN, category, rank: found.length }));
+      this._tiles.add(this._launcher.add({ command: DOCTOR, category, rank: found.length + 1 }));
     }
   }
 

@@ -311,6 +311,9 @@ def test_the_launcher_has_the_notebooks_by_their_questions_and_makes_a_new_one(l
     question = "Does a model of recurrence learnt in Rotterdam hold in German patients?"
     page.locator(".jp-LauncherCard", has_text=question).wait_for(timeout=90_000)
     picture("lab_launcher")
+    page.locator(".jp-LauncherCard", has_text="Doctor").click()
+    page.locator(".jp-Dialog .jp-paillasse-finding", has_text="make hooks").wait_for(timeout=60_000)
+    page.locator(".jp-Dialog .jp-mod-accept").click()
     page.locator(".jp-LauncherCard", has_text="New Analysis from").click()
     dialog = page.locator(".jp-Dialog")
     dialog.locator("select").select_option(f"{question} (notebooks/risk_model.ipynb)")

@@ -43,7 +43,17 @@ RUN_ID = "20261121T100000000000Z-aaaa"
 
 @pytest.mark.parametrize(
     "route",
-    ["catalog", "catalog/toy", "catalog/toy/preview", "runs", "runs/reasons", f"runs/km/{RUN_ID}", "form", "analyses"],
+    [
+        "catalog",
+        "catalog/toy",
+        "catalog/toy/preview",
+        "runs",
+        "runs/reasons",
+        f"runs/km/{RUN_ID}",
+        "form",
+        "analyses",
+        "doctor",
+    ],
 )
 def test_without_the_token_nothing_is_told(server, route):
     status, told = server.ask(route, token="wrong", path="study")
@@ -56,12 +66,26 @@ def test_without_the_token_nothing_is_judged_started_stopped_or_written(server, 
     assert server.ask(route, {"path": "study"}, token="")[0] == 403
 
 
+def test_the_doctor_says_what_is_wrong_and_how_it_is_mended(server):
+    status, told = server.ask("doctor", path="study")
+    assert status == 200
+    (found,) = [each for each in told if each["check"] == "environment"]
+    assert (found["state"], found["mend"]) == ("wrong", "python3 in_env.py paillasse doctor")
+
+
 OUTSIDE = ["../outside", "link", "link/a.ipynb", "study/../../outside", "/../outside", ".x", "a\\b"]
 
 
 @pytest.mark.parametrize("path", OUTSIDE)
 def test_a_path_that_leads_out_is_refused(server, path):
-    reads = [("catalog", None), ("catalog/toy", None), ("runs", None), ("form", None), ("analyses", None)]
+    reads = [
+        ("catalog", None),
+        ("catalog/toy", None),
+        ("runs", None),
+        ("form", None),
+        ("analyses", None),
+        ("doctor", None),
+    ]
     sent = [
         ("scan", {"notebook": NOTEBOOK}),
         ("runs/start", {}),

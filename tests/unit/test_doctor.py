@@ -4,6 +4,7 @@ import copy
 import datetime
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -42,7 +43,7 @@ class Project:
         self.notebook("python3")
         subprocess.run(["git", "init", "--quiet", "--template=", str(folder)], check=True)
         (folder / ".git/hooks").mkdir()
-        self.hook(f"INSTALL_PYTHON={sys.executable}\n# pre-commit\n")
+        self.hook(f"INSTALL_PYTHON={shlex.quote(sys.executable)}\n# pre-commit\n")
         self.installed = {
             "numpy": ("2.4.6", None),
             "paillasse": ("0.1.0", folder / "shared_lib"),
@@ -380,7 +381,7 @@ def test_without_the_hook_nothing_is_scanned(project):
     [
         ("#!/bin/sh\nexit 0\n", 0o755, "is not scanned"),
         ("INSTALL_PYTHON='/moved from/.venv/bin/python'\n# pre-commit\n", 0o755, "an environment that is gone"),
-        (f"INSTALL_PYTHON={sys.executable}\n# pre-commit\n", 0o644, "not executable"),
+        (f"INSTALL_PYTHON={shlex.quote(sys.executable)}\n# pre-commit\n", 0o644, "not executable"),
     ],
 )
 def test_a_hook_that_does_not_scan_is_wrong(project, text, mode, seen):

@@ -7,6 +7,7 @@ is used by one thread at a time, so all that reads data takes turns; what only l
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -21,6 +22,7 @@ from paillasse.errors import AccessError, InputError, PaillasseError
 from paillasse.lab import analyses, bench, catalogue, form
 from paillasse.lab.places import file_below, project_of
 from paillasse.lab.worker import Worker
+from paillasse.project.doctor import examine
 from paillasse.runs.declared import NAME
 from paillasse.runs.results import RUN_ID
 
@@ -255,6 +257,16 @@ class NewAnalysis(Handler):
         await self.answer(READING_FILES, lambda: analyses.begin(root, file_below(root, asked.path), asked.name))
 
 
+class Examination(Handler):
+    """What `paillasse doctor` sees; it changes nothing, and shows no variable's value."""
+
+    @web.authenticated
+    @authorized("read", "contents")
+    async def get(self):
+        asked, root = self.in_query(Place), self.root
+        await self.answer(READING_DATA, lambda: [asdict(each) for each in examine(project_of(root, asked.path))])
+
+
 def _project_and_notebook(root: Path, path: str) -> tuple[Path, Path]:
     return project_of(root, path), file_below(root, path)
 
@@ -277,6 +289,7 @@ def handlers(base_url: str) -> list[tuple[str, type]]:
         "runs/stop": StopOfRun,
         "analyses": ListOfAnalyses,
         "analyses/new": NewAnalysis,
+        "doctor": Examination,
         "form": FormOfNotebook,
         "form/start": StartOfForm,
         "form/add": AdditionOfForm,

@@ -19,14 +19,18 @@ def installed_packages() -> dict[str, tuple[str, Path | None]]:
     found = {}
     places = list(dict.fromkeys(sysconfig.get_path(each) for each in ("purelib", "platlib")))
     for distribution in distributions(path=places):
-        name = distribution.metadata.get("Name") or "a folder of a package that is half removed"
+        try:
+            about = distribution.metadata
+        except FileNotFoundError:  # what importlib_metadata, where something has imported it, says of an empty one
+            about = {}
+        name = about.get("Name") or "a folder of a package that is half removed"
         try:
             origin = json.loads(distribution.read_text("direct_url.json") or "{}")
             url = urlsplit(origin["url"])
             folder = Path(url2pathname(url.path)) if url.scheme == "file" and "dir_info" in origin else None
         except (ValueError, LookupError, TypeError):  # most come from an index and have none
             folder = None
-        found[canonicalize_name(name)] = distribution.metadata.get("Version") or "unknown", folder
+        found[canonicalize_name(name)] = about.get("Version") or "unknown", folder
     return found
 
 
