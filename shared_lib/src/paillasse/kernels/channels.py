@@ -53,13 +53,20 @@ class PromptClient(_Promptly, AsyncKernelClient):
         while time.monotonic() < deadline:
             asked = self.kernel_info()
             with contextlib.suppress(Empty):
-                answer = await self.get_shell_msg(timeout=1)
+                answer = await self._answer()
                 if answer["msg_type"] == "kernel_info_reply" and await self._is_told_idle(asked):
                     self._handle_kernel_info_reply(answer)
                     return
+        raise RuntimeError(f"Kernel didn't respond in {timeout} seconds")
+
+    async def _answer(self) -> dict:
+        """The next answer, awaited for a second, after which it is asked again; a kernel that has died gives none."""
+        for _ in range(5):
+            with contextlib.suppress(Empty):
+                return await self.get_shell_msg(timeout=0.2)
             if not await self.is_alive():
                 raise RuntimeError("Kernel died before replying to kernel_info")
-        raise RuntimeError(f"Kernel didn't respond in {timeout} seconds")
+        raise Empty
 
     async def _is_told_idle(self, asked: str) -> bool:
         """Whether the kernel says, where outputs come, that it is done with this: then outputs do come, and all of

@@ -77,6 +77,7 @@ class Job:
     cell: int = 0  # the code cell that is executing, numbered as In [n]
     cells: int = 0
     started: float | None = None  # by the monotonic clock
+    in_place_since: float | None = None  # its cells execute
     early: bool = False  # begun before there was a place, so that its kernel is ready when there is one
     ended_as: str | None = None  # "timeout" or "cancelled"
     exit_code: int | None = None  # of a kernel that has died
@@ -102,7 +103,7 @@ class Job:
         self._await_place()
         try:
             self.early = False
-            self.started = time.monotonic()
+            self.started = self.in_place_since = time.monotonic()
             self.state["started"] = now().isoformat()
             yield
         finally:
@@ -113,7 +114,8 @@ class Job:
         while not self.places.acquire(timeout=0.1):
             if self.ended_as or time.monotonic() > deadline:
                 raise NoPlaceError
-        if self.early and (self.kernel is None or self.kernel.poll() is not None):
+        has_ended = self.ended_as or self.kernel is None or self.kernel.poll() is not None
+        if self.early and has_ended:
             self.places.release()
             raise NoPlaceError
 

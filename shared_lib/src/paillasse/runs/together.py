@@ -196,8 +196,10 @@ class _Call:
         """How many of the running are expected to end at any moment: the next ones then have their kernels ready."""
         if not (self.is_here and self.can_foresee):
             return 0
-        expected = [(self.estimates.seconds(job.run), job.started) for job in self.executing]
+        if any(job.in_place_since is None and not job.early for job in self.executing):
+            return 0  # one whose turn it is would be overtaken
         soon = time.monotonic() + SOON
+        expected = [(self.estimates.seconds(job.run), job.in_place_since) for job in self.executing]
         return min(self.jobs, sum(bool(took and since and since + took < soon) for took, since in expected))
 
     def is_done_meanwhile(self, job: Job) -> bool:
@@ -274,6 +276,8 @@ class _Call:
             self.display.say("Stopping: the running kernels are ended.")
             self.undone += [job.run.name for job in self.waiting]
             self.waiting.clear()
+        for job in self.executing:  # all know it before the first one makes place for another
+            job.ended_as = job.ended_as or "cancelled"
         for job in self.executing:
             job.end("cancelled")
 

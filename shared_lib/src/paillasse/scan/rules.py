@@ -56,22 +56,29 @@ def verdicts(table: Table, known: Known) -> Iterator[Verdict]:
     if n := patients_in_rows(table, known):
         yield Verdict("rows", n)
     elif table.kind not in ("record", "series") and not is_aggregated(table, known.minimum_cell):
-        x = table.columns.get("x")
-        counts = [
-            one_each(column.numbers, known.sizes)
-            for name, column in table.columns.items()
-            if column.numbers is not None
-            and not (
-                name == "y" and x is not None and x.numbers is not None and is_smooth_over(x.numbers, column.numbers)
-            )
-        ]
-        if table.kind == "matrix" and _is_symmetric(table):
-            counts = []
-        texts = [len(c) for c in table.columns.values() if c.texts and c.numbers is None and len(c) in known.sizes]
-        counts += [one_each(days, known.sizes) for c in table.columns.values() if (days := _days(c)) is not None]
-        counts += [_whole_pairs(table), _steps_as_they_came(table)]
-        if (n := max(counts + texts, default=0)) and not _is_labelled(table) and not is_crossed(table):
+        n = 0
+        for count in _one_each(table, known):
+            n = max(n, count)
+            if n >= table.rows:  # no other part of the table can say more
+                break
+        if n and not _is_labelled(table) and not is_crossed(table):
             yield Verdict("values", max(n, table.total))
+
+
+def _one_each(table: Table, known: Known) -> Iterator[int]:
+    """Of how many patients parts of a table can have a value each."""
+    x, is_symmetric = table.columns.get("x"), table.kind == "matrix" and _is_symmetric(table)
+    for name, column in table.columns.items():
+        numbers = column.numbers
+        if numbers is not None and not is_symmetric:
+            is_line = name == "y" and x is not None and x.numbers is not None and is_smooth_over(x.numbers, numbers)
+            yield 0 if is_line else one_each(numbers, known.sizes)
+        elif numbers is None and column.texts:
+            yield len(column) if len(column) in known.sizes else 0
+            if (days := _days(column)) is not None:
+                yield one_each(days, known.sizes)
+    yield _whole_pairs(table)
+    yield _steps_as_they_came(table)
 
 
 def _is_labelled(table: Table) -> bool:
