@@ -102,9 +102,11 @@ class Job:
             return
         self._await_place()
         try:
-            self.early = False
             self.started = self.in_place_since = time.monotonic()
             self.state["started"] = now().isoformat()
+            if self.early:  # only now it is known that there will be a result
+                self.early = False
+                write_state(self.folder, **self.state)
             yield
         finally:
             self.places.release()
@@ -207,19 +209,20 @@ def execute(job: Job) -> dict:
 def _begin(job: Job) -> dict:
     run = job.run
     forget()  # somebody may have changed code since the runs before this one began
-    state = write_state(
-        job.folder,
-        name=run.name,
-        notebook=_relative(run.notebook, job.project),
-        title=title_of(run.notebook),
-        parameters=run.parameters,
-        profile=run.profile,
-        inputs=inputs(job.project, run),
-        provenance=origin(job.project, run.notebook, job.folder, job.code),
-        state="running",
-        owner=this_process(),
-        started=now().isoformat(),
-    )
+    state = {
+        "name": run.name,
+        "notebook": _relative(run.notebook, job.project),
+        "title": title_of(run.notebook),
+        "parameters": run.parameters,
+        "profile": run.profile,
+        "inputs": inputs(job.project, run),
+        "provenance": origin(job.project, run.notebook, job.folder, job.code),
+        "state": "running",
+        "owner": this_process(),
+        "started": now().isoformat(),
+    }
+    if not job.early:
+        write_state(job.folder, **state)
     keep_room(job.folder)
     return state
 
@@ -232,7 +235,6 @@ def _end(job: Job, outcome: dict) -> dict:
         if outcome["state"] == "ok":
             outcome = {"state": "error", "error": _error(job, type(error).__name__, in_words(error), harmless=True)}
     ended = {
-        "started": job.state["started"],
         "finished": now().isoformat(),
         "headline": _headline(job.folder),
         "inputs": job.state["inputs"] | {"data_sets": noted(job.folder / READS)},
@@ -242,7 +244,7 @@ def _end(job: Job, outcome: dict) -> dict:
     catalog = job.project / CATALOG
     if scanned := verdict(job.folder, catalog, job.run.profile, ended["inputs"]["data_sets"]):
         ended["scan"] = scanned
-    job.state = write_last_state(job.folder, **ended, **outcome)
+    job.state = write_last_state(job.folder, **job.state | ended | outcome)
     remove_half_files(job.folder)
     (job.folder / READS).unlink(missing_ok=True)
     return job.state
