@@ -18,7 +18,7 @@ def clean_environment() -> Callable[[Path], dict[str, str]]:
     """The environment of somebody with an empty home, whose git knows nobody."""
 
     def clean_environment(home: Path) -> dict[str, str]:
-        theirs = ("GIT_", "COOKIECUTTER", "XDG_", "UV_CACHE", "VIRTUAL_ENV", "PYTEST", "PAILLASSE")
+        theirs = ("GIT_", "COOKIECUTTER", "XDG_", "UV_CACHE", "VIRTUAL_ENV", "PYTEST", "PAILLASSE", "MAKE", "MFLAGS")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
         path = [folder for folder in environment["PATH"].split(os.pathsep) if not folder.startswith(sys.prefix)]
         home.mkdir(parents=True, exist_ok=True)
