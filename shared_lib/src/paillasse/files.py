@@ -1,5 +1,6 @@
-"""Writing files so that a reader, or a crash, sees the old content or the new and never a part."""
+"""Files: written so that a reader, or a crash, sees the old content or the new, never a part; the nearest one found."""
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -34,3 +35,12 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def nearest(start: Path, *names: str) -> Path | None:
+    """The nearest folder from `start` upward in which one of these files is; None where there is none."""
+    for folder in (start, *start.parents):
+        with contextlib.suppress(OSError):  # a name longer than a name can be
+            if any((folder / name).is_file() for name in names):
+                return folder
+    return None

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from paillasse.catalog.entries import FILE_NAME as CATALOG
 from paillasse.errors import AccessError, InputError
+from paillasse.files import nearest
 from paillasse.runs.declared import FILE as RUNS
 
 
@@ -53,13 +54,8 @@ def project_of(root: Path, path: str) -> Path:
     InputError
         There is no project.
     """
-    start = file_below(root, path)
-    for folder in (start, *start.parents):
-        try:
-            if (folder / CATALOG).is_file() or (folder / RUNS).is_file():
-                return folder
-        except OSError:  # a name longer than a name can be
-            continue
+    if folder := nearest(file_below(root, path), CATALOG, RUNS):
+        return folder
     raise InputError(
         f"There is no {CATALOG} and no {RUNS} here or in a folder above. Open a notebook of a project, or its folder "
         f"in the file browser."

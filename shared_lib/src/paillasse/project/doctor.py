@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from paillasse.errors import PaillasseError, ProjectError
+from paillasse.files import nearest
 
 RECORD = ".paillasse.json"
 SOON = 30  # days before the end of an approval when it is told
@@ -105,9 +106,8 @@ def report(findings: list[Finding]) -> str:
 def find_project(start: Path | None = None) -> Path:
     """The nearest folder upward that is a project: one with the template's record, or with `runs.yaml`."""
     start = (start or Path.cwd()).resolve()
-    for folder in [start, *start.parents]:
-        if (folder / RECORD).is_file() or (folder / "runs.yaml").is_file():
-            return folder
+    if folder := nearest(start, RECORD, "runs.yaml"):
+        return folder
     raise ProjectError(f"There is neither {RECORD} nor runs.yaml in {start} or above it. Go to a project's folder.")
 
 

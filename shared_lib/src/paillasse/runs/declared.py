@@ -27,6 +27,7 @@ from paillasse.catalog.model import Profile
 from paillasse.credentials import looks_secret
 from paillasse.documents import Lines, Place, Strict, read_document, shortened, text_of, told
 from paillasse.errors import CatalogError, NotebookError, RunError, did_you_mean
+from paillasse.files import nearest
 from paillasse.runs.parameters import NO_SECRETS, Parameter, notebook_parameters, problem_with
 
 FILE = "runs.yaml"
@@ -86,9 +87,8 @@ class Run:
 def find_project(start: Path | None = None) -> Path:
     """The nearest folder upward that holds a `runs.yaml`."""
     start = (start or Path.cwd()).resolve()
-    for folder in [start, *start.parents]:
-        if (folder / FILE).is_file():
-            return folder
+    if folder := nearest(start, FILE):
+        return folder
     raise RunError(f"There is no {FILE} in {start} or above it. Go to a project's folder, or write one there.")
 
 
