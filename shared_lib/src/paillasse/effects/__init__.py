@@ -4,4 +4,31 @@ A data frame and a :class:`TargetTrial` in, a result object out. Standard errors
 estimated weights accounted for where theory gives the correction; each function says which.
 """
 
-__all__: list[str] = []
+from paillasse.effects.estimates import (
+    Contrast,
+    MarginalHazardRatio,
+    WeightedSurvival,
+    hazard_ratio,
+    incidence_difference,
+    rmst_difference,
+    survival_by_arm,
+)
+from paillasse.effects.propensity import Propensity, propensity
+from paillasse.effects.target_trial import TargetTrial, TrialCheck
+from paillasse.effects.weights import WeightedTrial, weigh
+
+__all__ = [
+    "Contrast",
+    "MarginalHazardRatio",
+    "Propensity",
+    "TargetTrial",
+    "TrialCheck",
+    "WeightedSurvival",
+    "WeightedTrial",
+    "hazard_ratio",
+    "incidence_difference",
+    "propensity",
+    "rmst_difference",
+    "survival_by_arm",
+    "weigh",
+]
