@@ -27,6 +27,7 @@ from paillasse.effects.ipcw import reweigh_lost
 from paillasse.effects.propensity import Propensity, propensity
 from paillasse.effects.sequential import SequentialTrials, sequential_trials
 from paillasse.effects.target_trial import TargetTrial, TrialCheck
+from paillasse.effects.trial_as_truth import confounded_sample
 from paillasse.effects.weights import WeightedTrial, weigh
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "WeightedTrial",
     "balance",
     "clones",
+    "confounded_sample",
     "doubly_robust",
     "e_value",
     "hazard_ratio",
