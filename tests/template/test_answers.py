@@ -197,7 +197,7 @@ def test_answers_that_make_no_sense_together_are_refused_before_anything_is_made
 
 def test_a_notebook_needs_its_data_sets_and_is_added_by_an_entry_of_the_list(own_template, generate):
     with (own_template / "hooks/notebooks.yaml").open("a", encoding="utf-8") as file:
-        file.write("claims: {notebook: claims, data: [gbsg, snds_drugs], en: Which drugs?, fr: Quels médicaments ?}\n")
+        file.write("claims: {notebook: claims, data: [gbsg, snds_drugs], en: Drugs, fr: Médicaments}\n")
     (own_template / "notebooks/claims.ipynb").write_text("{}", encoding="utf-8")
     with pytest.raises(ContextDecodingException) as refusal:
         generate(source=own_template, notebooks="survival, claims", datasets="lung_io")
@@ -209,7 +209,7 @@ def test_a_notebook_needs_its_data_sets_and_is_added_by_an_entry_of_the_list(own
     assert (project / "notebooks/claims.ipynb").exists()
     runs = yaml.safe_load((project / "runs.yaml").read_text(encoding="utf-8"))["runs"]
     assert {"name": "claims", "notebook": "notebooks/claims.ipynb"} in runs
-    assert "| `notebooks/claims.ipynb` | Quels médicaments ? |" in (project / "README.md").read_text(encoding="utf-8")
+    assert "| `notebooks/claims.ipynb` | Médicaments |" in (project / "README.md").read_text(encoding="utf-8")
 
 
 def test_an_update_renders_an_approval_that_has_ended_since(generate, monkeypatch):
