@@ -15,16 +15,19 @@ from urllib.parse import unquote_to_bytes
 
 from paillasse.scan.containers import MOST_ROWS, NUMBER, Column, Place, Text, column_of
 from paillasse.scan.dissection import Dissection
-from paillasse.scan.encodings import opened, plain_letters, without_escapes
+from paillasse.scan.encodings import UUENCODED, opened, plain_letters, without_escapes
 
 FEWEST_ALIKE = 4  # lines with numbers at the same places, from which on they are rows
 FARTHEST = 5  # lines between two that are of one table
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 DATA_URI = re.compile(r"data:([\w.+/-]*)((?:;[\w.+=-]+)*),([^\s\"'<>)]+)")
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]{80,}={0,2}")
+LINE_OF_BASE64 = 60  # letters, at least; such lines have 64 or 76
+BROKEN_BASE64 = re.compile(rf"(?<=[A-Za-z0-9+/]{{{LINE_OF_BASE64}}})\r?\n(?=[A-Za-z0-9+/=])")
 HEXADECIMAL = re.compile(r"\b(?:[0-9a-f]{2}){70,}\b|\b(?:[0-9A-F]{2}){70,}\b")
 BRACKETS = re.compile(r"(?<!rgb)(?<!rgba)[\[(]([^\[\](){}]{12,}|(?:True|False), ?[\d.]+)[\])]")
 HASHES = re.compile(r"^(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})$", re.MULTILINE)
+SERIAL = re.compile(r"[A-Za-z][-_]\d{4}")  # what is given in a row
 GIVEN_IN_A_ROW = re.compile(r"(?:\b[A-Za-z]{1,6}[-_]\d{4,}\b[\s,;]*(?:et |and )?){5,}")
 IN_A_ROW = re.compile(r"[\s,;]+(?:et |and )?")
 NAMED_LIST = re.compile(r"([A-Za-z_À-ÿ][\w.À-ÿ]{0,40})[\"']?\s*[:=]\s*\[+([^\[\](){}:=]{8,100000})\]")
@@ -81,11 +84,18 @@ def take_text_apart(found: Dissection, text: str, place: Place, is_code: bool = 
             pass
     if stripped[:1] == "{" and "\n{" in stripped and (rows := _json_lines(stripped)):
         found.value(rows, place)
-    for words in (HASHES.findall(text), *(IN_A_ROW.split(match[0]) for match in GIVEN_IN_A_ROW.finditer(text))):
+    in_a_row = GIVEN_IN_A_ROW.finditer(text) if SERIAL.search(text) else ()
+    for words in (HASHES.findall(text), *(IN_A_ROW.split(match[0]) for match in in_a_row)):
         if len(words) > 4 and not is_code:
             found.add(place.within("words"), {"": column_of([each for each in words if each])}, "words")
-    text = opened(text, lambda data: found.content(data, place.within("encoded"), must_read=False))
-    text = _encoded(found, without_escapes(text), place)
+    has_long_words = any(len(word) >= LINE_OF_BASE64 for word in text.split())  # else nothing is encoded in letters
+    if has_long_words or UUENCODED in text:
+        text = opened(text, lambda data: found.content(data, place.within("encoded"), must_read=False))
+    text = without_escapes(text)
+    if "data:" in text:
+        text = _data_uris(found, text, place)
+    if has_long_words:
+        text = _encoded(found, text, place)
     if not is_code and MARKUP.search(text):
         found.markup(text, place)
         return
@@ -103,8 +113,8 @@ def _json_lines(text: str) -> list[dict]:
         return []
 
 
-def _encoded(found: Dissection, text: str, place: Place) -> str:
-    """Open what is encoded, and give the text without it."""
+def _data_uris(found: Dissection, text: str, place: Place) -> str:
+    """Open the `data:` addresses, and give the text without them."""
 
     def uri(match: re.Match) -> str:
         _, options, content = match.groups()
@@ -114,6 +124,12 @@ def _encoded(found: Dissection, text: str, place: Place) -> str:
         if data:
             found.content(data, place.within("data:"), must_read=False)
         return " "
+
+    return DATA_URI.sub(uri, text)
+
+
+def _encoded(found: Dissection, text: str, place: Place) -> str:
+    """Open what is encoded in base 64 or 16, and give the text without it."""
 
     def encoded(match: re.Match) -> str:
         data = _from_base64(match[0])
@@ -125,11 +141,8 @@ def _encoded(found: Dissection, text: str, place: Place) -> str:
         found.content(bytes.fromhex(match[0]), place.within("hexadecimal"), must_read=False)
         return " "
 
-    if "data:" in text:
-        text = DATA_URI.sub(uri, text)
     text = HEXADECIMAL.sub(hexadecimal, text)
-    unbroken = re.sub(r"(?<=[A-Za-z0-9+/]{60})\r?\n(?=[A-Za-z0-9+/=])", "", text)  # base64 in lines of 64 or 76
-    return BASE64.sub(encoded, unbroken)
+    return BASE64.sub(encoded, BROKEN_BASE64.sub("", text))
 
 
 def _from_base64(text: str) -> bytes | None:
