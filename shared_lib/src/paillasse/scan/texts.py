@@ -14,6 +14,7 @@ from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
 from paillasse.scan.containers import MOST_ROWS, NUMBER, Column, Place, Text, column_of
+from paillasse.scan.days import days_in
 from paillasse.scan.dissection import Dissection
 from paillasse.scan.encodings import UUENCODED, opened, plain_letters, without_escapes
 
@@ -34,10 +35,14 @@ NAMED_LIST = re.compile(r"([A-Za-z_À-ÿ][\w.À-ÿ]{0,40})[\"']?\s*[:=]\s*\[+([^
 POLARS_SERIES = re.compile(r"Series: '([^'\n]{1,60})' \[\w+\]\n\[\n([^\[\]]{4,})\]")
 # Numbers one after the other in a sentence; between semicolons they may have a comma.
 ENUMERATION = re.compile(
-    r"-?\d+(?:\.\d+)?(?:(?:, ?| et | and )-?\d+(?:\.\d+)?){19,}|-?\d+(?:[.,]\d+)?(?:; ?-?\d+(?:[.,]\d+)?){19,}"
+    r"-?\d+(?:\.\d+)?(?:(?:, ?| et | and | [-/|·] )-?\d+(?:\.\d+)?){19,}|-?\d+(?:[.,]\d+)?(?:; ?-?\d+(?:[.,]\d+)?){19,}"
 )
-DAY = re.compile(r"(?<![\d-])(?:19|20)\d\d-[01]\d-[0-3]\d(?!\d)|(?<![\d/])[0-3]\d/[01]\d/(?:19|20)\d\d(?!\d)")
+# Short tuples one after the other, as LaTeX and other languages write points: (54,1203) (61,98) …
+TUPLES = re.compile(r"(?:[(\[]\s*-?[\d.]+(?:\s*[,;]\s*-?[\d.]+){1,5}\s*[)\]][\s,;]*){10,}")
 FEWEST_DAYS = 8
+ROWS_IN_A_LINE = re.compile(r" ?(?:;|\||/| - |<br ?/?>) ?")  # what stands between rows that are not in lines
+FEWEST_IN_A_LINE = 10
+SEPARATORS_OF_NUMBERS = (",", ";", " - ", " / ", " | ", " · ", " et ", " and ")
 VALUE = re.compile(r"-?\d+(?:\.\d+)?")
 R_VECTOR = re.compile(r"\s*\[(\d+)\]\s+(\S.*)")
 TRUTH = {"True": "1", "False": "0"}
@@ -104,6 +109,9 @@ def take_text_apart(found: Dissection, text: str, place: Place, is_code: bool = 
         text = _json_within(found, text, place)
     _arrays(found, text, place)
     take_lines_apart(found, text, place)
+    for line in () if is_code else text.splitlines():
+        if len(rows := ROWS_IN_A_LINE.split(line)) >= FEWEST_IN_A_LINE:
+            take_lines_apart(found, "\n".join(rows), place.within("a line"))
 
 
 def _json_lines(text: str) -> list[dict]:
@@ -192,10 +200,15 @@ def _arrays(found: Dissection, text: str, place: Place) -> None:
             names = ["event", "time"] if is_survival and length == 2 else map(str, range(length))
             columns = {name: column_of([row[i] for row in rows]) for i, name in enumerate(names)}
             found.add(place.within("lists"), columns)
-    enumerates = text.count(",") + text.count(";") >= 19 and ENUMERATION.search(text)
+    for match in TUPLES.finditer(text):
+        rows = [VALUE.findall(each) for each in re.findall(r"[(\[]([^)\]]*)", match[0])]
+        if len({len(row) for row in rows}) == 1:
+            columns = {str(i): column_of(list(column)) for i, column in enumerate(zip(*rows, strict=True))}
+            found.add(place.within("tuples"), columns)
+    enumerates = max(map(text.count, SEPARATORS_OF_NUMBERS)) >= 19 and ENUMERATION.search(text)
     for match in ENUMERATION.finditer(BRACKETS.sub(" ", text)) if enumerates else ():
         found.add(place.within("enumeration"), {"": column_of(VALUE.findall(match[0]))}, "arrays")
-    if place.output and len(days := DAY.findall(text)) >= FEWEST_DAYS:
+    if place.output and len(days := days_in(text)) >= FEWEST_DAYS:
         found.add(place.within("days"), {"": Column(texts=days[:MOST_ROWS])}, "days")
     if "[1]" in text:
         _vectors_of_r(found, text, place)
@@ -440,4 +453,17 @@ def columns_of(rows: list[list[str]]) -> dict[str, Column]:
         names[name] = names.get(name, 0) + 1
         unique = name if names[name] == 1 else f"{name}.{names[name]}"
         columns[unique] = column_of([row[i].strip() if i < len(row) else "" for row in body])
-    return columns
+    return columns if has_header else _named_in_rows(columns)
+
+
+def _named_in_rows(columns: dict[str, Column]) -> dict[str, Column]:
+    """Columns without a header, of which a word that is the same in each row names the numbers after it."""
+    named: dict[str, Column] = {}
+    word = ""
+    for name, column in columns.items():
+        if column.numbers is None and len(column) >= FEWEST_ALIKE and len(set(column.texts)) == 1:
+            word = column.texts[0].strip(" :=(")
+            continue
+        named[word if word and column.numbers is not None and word not in named else name] = column
+        word = ""
+    return named or columns
