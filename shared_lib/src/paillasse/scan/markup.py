@@ -17,6 +17,8 @@ COORDINATE = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 DRAWN = {"d", "points", "transform", "cx", "cy", "x", "y", "x1", "y1", "x2", "y2"}
 LONG = 100  # letters of an attribute that are looked into
 SAYING = {"href", "src", "title", "alt", "value", "content", "aria-label"}
+STYLE_OF_ONE = re.compile(r"#[\w-]+\s*\{([^{}]*)\}")  # what a sheet says of an element by its id
+LENGTH = re.compile(r"([\w-]+)\s*:[^;:]*?(-?\d+(?:\.\d+)?)(?:px|pt|em|rem|mm|cm|%|deg)")
 BLOCKS = {"p", "div", "li", "tr", "br", "h1", "h2", "h3", "h4", "pre", "td", "th", "text", "title", "desc", "option"}
 NAME = re.compile(r"^\{[^}]*\}")
 
@@ -105,8 +107,12 @@ def _words(found: Dissection, root, place: Place) -> None:
     text: list[str] = []
     said = defaultdict(list)
     marked = defaultdict(list)  # elements with the same `data-` attributes are rows
+    styles = []  # of single elements: bars and points can be drawn by them
     for element in root.iter():
         name = _name(element)
+        styles.append(element.get("style", ""))
+        if name == "style":
+            styles += STYLE_OF_ONE.findall(element.text or "")
         if given := {
             key[5:]: value for key, value in element.attrib.items() if key.startswith("data-") and len(value) < LONG
         }:
@@ -139,6 +145,13 @@ def _words(found: Dissection, root, place: Place) -> None:
     for (_, key), values in said.items():
         if len(values) >= 4 and sum(any(map(str.isdigit, value)) for value in values[:50]) >= 4:
             found.text(re.sub(r"[?&]", " ", "\n".join(values)), place.within(f"@{key}"))
+    sizes = defaultdict(list)
+    for style in styles:
+        given = dict(LENGTH.findall(style))
+        sizes[tuple(given)].append(list(given.values()))
+    for names, rows in sizes.items():
+        if names and len(rows) >= 4:
+            found.add(place.within("style"), {key: column_of([row[i] for row in rows]) for i, key in enumerate(names)})
     words = re.sub(r"[ \t]*\n[ \t]*", "\n", "".join(text)).strip()
     if words:
         from paillasse.scan.texts import MARKUP
