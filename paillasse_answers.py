@@ -32,7 +32,7 @@ LONGEST = {"project_name": 120, "description": 300, "team": 120, "contact_email"
 LONGEST |= {"authorisation_number": 60, "approval_valid_until": 10, "datasets": 1000, "notebooks": 1000}
 MAY_BE_EMPTY = {"authorisation_number", "approval_valid_until"}
 NOTEBOOKS = yaml.safe_load((HERE / "hooks" / "notebooks.yaml").read_text(encoding="utf-8"))
-OLD_WORDS = {"survival only": "survival"}  # recorded by projects from before 2026-12
+OLD_WORDS = {"survival only": "survival"}  # as older projects recorded it
 
 # The legal bases on which patients' data are read, and those of them that come with a number.
 APPROVING = {"MR-004", "CNIL authorisation", "Health Data Hub authorisation"}
