@@ -14,6 +14,7 @@ from paillasse.effects.diagnostics import (
     negative_controls,
 )
 from paillasse.effects.doubly_robust import doubly_robust
+from paillasse.effects.combinations import CombinationEffects, combination_effects
 from paillasse.effects.estimates import (
     Contrast,
     MarginalHazardRatio,
@@ -26,32 +27,40 @@ from paillasse.effects.estimates import (
 from paillasse.effects.ipcw import reweigh_lost
 from paillasse.effects.propensity import Propensity, propensity
 from paillasse.effects.sequential import SequentialTrials, sequential_trials
+from paillasse.effects.ranking import Ranking, rank
+from paillasse.effects.simulation import World, simulated_world
 from paillasse.effects.target_trial import TargetTrial, TrialCheck
 from paillasse.effects.weights import WeightedTrial, weigh
 
 __all__ = [
     "Balance",
+    "CombinationEffects",
     "Contrast",
     "EValue",
     "MarginalHazardRatio",
     "NegativeControls",
     "Propensity",
+    "Ranking",
     "SequentialTrials",
     "TargetTrial",
     "TrialCheck",
     "WeightedSurvival",
     "WeightedTrial",
+    "World",
     "balance",
     "clones",
+    "combination_effects",
     "doubly_robust",
     "e_value",
     "hazard_ratio",
     "incidence_difference",
     "negative_controls",
     "propensity",
+    "rank",
     "reweigh_lost",
     "rmst_difference",
     "sequential_trials",
+    "simulated_world",
     "survival_by_arm",
     "weigh",
 ]
