@@ -37,7 +37,7 @@ COVARIATES = {
     "pdl1_high": (-0.40, 0.20),
 }
 SPREAD = np.array([10.0, *np.ones(len(COVARIATES) - 1)])  # a unit of choice: ten years, yes or no, one disease
-SHAPE, SCALE = 0.80, 610.0  # Weibull hazard of death under the backbone alone, for a patient of linear predictor 0
+SHAPE, SCALE = 0.80, 570.0  # Weibull hazard of death under the backbone alone, for a patient of linear predictor 0
 TOXICITY = 0.05 / 365.25  # hazard of toxicity a day, for the same patient
 DELAY = 60  # days until a partner acts on death
 FITTER = 0.6  # how much the choice of any partner avoids who is ill: log rate a unit of the log hazard of death
