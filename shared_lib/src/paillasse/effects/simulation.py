@@ -121,7 +121,7 @@ class World:
             }
         )
 
-    def truth(self, horizon: float = 24, toxicity_horizon: float = 12, n: int = 20_000, seed: int = 0) -> pd.DataFrame:
+    def truth(self, horizon: float = 24, toxicity_horizon: float = 12, n: int = 10_000, seed: int = 0) -> pd.DataFrame:
         """The true effect of starting each partner, in those who start it, when they start it.
 
         Among patients alive without a partner at a day, weighted by how readily each would start this one on it, the
@@ -149,7 +149,7 @@ class World:
         waited = (rate * (begun[week] + (start - 7 * week)[:, None] * self._weekly[week])).sum(axis=1)
         ill, hazard = np.exp(toxicity) * TOXICITY, np.exp(death)
         mass = rate * self._weekly[week] * np.exp(-waited - hazard * _cumulative(start))[:, None]
-        days = np.linspace(0, horizon * DAYS_A_MONTH, 147)
+        days = np.linspace(0, horizon * DAYS_A_MONTH, 74)
         before = np.minimum(days, DELAY)
         untouched = hazard[:, None] * (_cumulative(start[:, None] + before) - _cumulative(start)[:, None])
         touched = hazard[:, None] * (_cumulative(start[:, None] + days) - _cumulative(start[:, None] + before))
