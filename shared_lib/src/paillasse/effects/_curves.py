@@ -30,7 +30,7 @@ class Curve:
         return np.append(1.0, self.survival[:-1])
 
     def martingale(self, at: np.ndarray, drift: np.ndarray) -> np.ndarray:
-        """Each row's w Σ (at dN − Y drift): `at` at its own event, less `drift` over the times at which it is at risk."""
+        """Each row's w Σ (at dN − Y drift): `at` at its own event, less `drift` where it is at risk."""
         spent = np.append(0.0, np.cumsum(drift))
         total = np.where(self.event, at[self.leave - 1], 0.0) - spent[self.leave]
         if self.enter is not None:

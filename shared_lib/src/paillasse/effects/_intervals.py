@@ -34,7 +34,7 @@ def pieces(stop: np.ndarray, cuts: np.ndarray) -> Pieces:
 
 @dataclass(frozen=True)
 class Hazard:
-    """The probability of the decision in each row, with the design and influence of its model (0 where none decided)."""
+    """The probability of the decision in each row, its model's design and influence; 0 where none decided."""
 
     probability: np.ndarray
     design: np.ndarray
@@ -42,11 +42,13 @@ class Hazard:
 
 
 def pooled_hazard(interval: np.ndarray, x: np.ndarray, decided: np.ndarray, names: list[str], what: str) -> Hazard:
-    """A logistic regression on the covariates with a level for each interval; 0 in intervals in which nobody decided."""
+    """A logistic regression on the covariates with a level for each interval; 0 in intervals in which none decided."""
     known = np.bincount(interval, decided) > 0
     rows = np.flatnonzero(known[interval])
     if decided[rows].all():
-        raise InputError(f"In every interval with one, all who can {what}: the probability has no model; cut more finely.")
+        raise InputError(
+            f"In every interval with one, all who can {what}: the probability has no model; cut more finely."
+        )
     levels = np.flatnonzero(known)[1:]
     columns = np.column_stack([x[rows], interval[rows, None] == levels])
     try:

@@ -143,9 +143,7 @@ class _Part:
 def _from_start(who: np.ndarray, waiting: Pieces, seen: Cohort, log_weight: np.ndarray, slopes: np.ndarray) -> _Part:
     """The follow-up from a start on, with the weight of the piece that ends with it."""
     source = waiting.source[who]
-    return _Part(
-        source, waiting.stop[who], seen.duration[source], seen.cause[source], log_weight[who], slopes[who]
-    )
+    return _Part(source, waiting.stop[who], seen.duration[source], seen.cause[source], log_weight[who], slopes[who])
 
 
 def _strategy(starts: str, interval, decided, h, n_intervals: int) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""What makes an estimate believable or not: balance, unmeasured confounding, and outcomes that treatment cannot change."""
+"""What makes an estimate believable: balance, what is not measured, and outcomes that treatment cannot change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from paillasse.effects.estimates import hazard_ratio
 from paillasse.effects.target_trial import TargetTrial
 from paillasse.effects.weights import WeightedTrial, weigh
 from paillasse.errors import InputError
+from paillasse.survival._design import design, parsed
 from paillasse.tables import Shown, View, need_columns
 
 BALANCED = 0.1  # the usual threshold of a standardised difference that still passes
@@ -34,7 +35,8 @@ class Balance(Result):
     table: pd.DataFrame
     how: str
     at: float
-    _counts: pd.DataFrame  # patients by arm, and of binary covariates those of each level and arm
+    _n: int  # patients of the smaller arm
+    _smallest: np.ndarray  # of each covariate the smallest cell by arm
 
     @property
     def largest(self) -> pd.Series:
@@ -56,16 +58,26 @@ class Balance(Result):
         largest = self.largest
         when = f" of those followed beyond {self.at:g}" if self.at else ""
         title = f"Standardised differences{when}: at most {largest['before']:.3f} before, {largest['after']:.3f} after"
-        note = f"{self.how[:1].upper()}{self.how[1:]}. Over the standard deviation of all patients; {BALANCED:g} is taken as small."
+        how = f"{self.how[:1].upper()}{self.how[1:]}."
+        note = f"{how} Over the standard deviation of all patients; {BALANCED:g} is taken as small."
         return View(title, self.table, (note,))
 
 
-def balance(weighted: WeightedTrial, at: float = 0.0) -> Balance:
+def balance(
+    weighted: WeightedTrial,
+    data: pd.DataFrame | None = None,
+    covariates: str | Sequence[str] | None = None,
+    at: float = 0.0,
+) -> Balance:
     """Compare the covariates of both arms, before and after weighting.
 
     Parameters
     ----------
     weighted : WeightedTrial
+    data : pandas.DataFrame, optional
+        The data that it was made of, where other covariates than the trial's are compared.
+    covariates : str or list of str, optional
+        These others: plain columns where the trial has splines of them, or what was left out of the model.
     at : float
         Among those still followed after this time; for :func:`clones` the end of the grace period shows what weighting
         must mend, since at time zero clones are alike.
@@ -79,32 +91,40 @@ def balance(weighted: WeightedTrial, at: float = 0.0) -> Balance:
     Austin (2009), Stat Med 28:3083.
     """
     rows, seen = weighted._rows, weighted._cohort
-    there = rows.stop > at
-    there |= (at == 0) & (rows.entry is None)
+    every, names = seen.x, seen.design.names
+    if covariates is not None:
+        if data is None:
+            raise InputError("To compare other covariates than the trial's, give the data too.")
+        formula, needed = parsed(covariates, data)
+        if data[needed].iloc[seen.positions].isna().any(axis=None):
+            raise InputError(
+                "A covariate to compare is missing for some of the patients analysed; leave them out first."
+            )
+        built, every = design(formula, data[needed].iloc[seen.positions], seen.positions)
+        names = built.names
+    there = np.full(len(rows.stop), True) if rows.entry is None and at == 0 else rows.stop > at
     if rows.entry is not None:
         there &= rows.entry <= at
-    counts = [np.count_nonzero(there & rows.of_arm(code)) for code in (0, 1)]
+    arms = [there & rows.of_arm(code) for code in (0, 1)]
+    counts = [np.count_nonzero(arm) for arm in arms]
     if min(counts) < 2:
         raise InputError(f"At {at:g} an arm has fewer than 2 patients who are still followed.")
-    x, deviation = seen.x[rows.source], seen.x.std(axis=0, ddof=1)
-    varies = deviation > 0
+    x, deviation = every[rows.source], every.std(axis=0, ddof=1)
+    varies = deviation > 1e-12 * np.abs(every).max(axis=0)
     means = {}
     for name, mass in (("before", np.ones(len(rows.weights))), ("after", rows.weights)):
-        first, second = (np.where(there & rows.of_arm(code), mass, 0.0) for code in (0, 1))
+        first, second = (np.where(arm, mass, 0.0) for arm in arms)
         means[name] = (second @ x) / second.sum() - (first @ x) / first.sum()
-    table = {"covariate": np.array(seen.design.names, dtype=object)[varies]}
+    table = {"covariate": np.array(names, dtype=object)[varies]}
     table |= {name: values[varies] / deviation[varies] for name, values in means.items()}
-    cells = []
-    for place in np.flatnonzero(varies):
-        levels = np.unique(seen.x[:, place])
-        own = [there & rows.of_arm(code) for code in (0, 1)]
-        if len(levels) > 2:
-            cells.append(counts[:1] + counts[1:])
-        else:
-            high = x[:, place] == levels[1]
-            cells.append([int(min((arm & high).sum(), (arm & ~high).sum())) for arm in own])
-    smallest = pd.DataFrame(cells, columns=["first", "second"])
-    return Balance(pd.DataFrame(table), weighted.how, at, smallest)
+    smallest = [min(_smallest_cell(column[arm]) for arm in arms) for column in x.T[varies]]
+    return Balance(pd.DataFrame(table), weighted.how, at, min(counts), np.array(smallest))
+
+
+def _smallest_cell(values: np.ndarray) -> int:
+    """The smaller count of a column of two values; of another column its length."""
+    levels, n = np.unique(values, return_counts=True)
+    return int(n.min() if len(levels) == 2 else len(values) if len(levels) > 2 else 0)
 
 
 @dataclass(frozen=True, repr=False)
@@ -195,7 +215,9 @@ class NegativeControls(Result):
         return safe_controls(self, policy)
 
     def view(self) -> View:
-        note = f"{self.how[:1].upper()}{self.how[1:]}. A ratio off 1 says that the arms differ in what was not measured."
+        note = (
+            f"{self.how[:1].upper()}{self.how[1:]}. A ratio off 1 says that the arms differ in what was not measured."
+        )
         return View("Negative-control outcomes", self.table, (note,))
 
 

@@ -27,9 +27,9 @@ def doubly_robust(
 ) -> Contrast:
     r"""Difference of restricted means over everybody, by augmented inverse probability weighting (AIPW).
 
-    With :math:`e_a` the probability of arm a, :math:`S_a` and :math:`G_a` the survival and censoring curves of a patient
-    by Cox models of arm a on the trial's covariates, :math:`m_a(t) = \int_t^\tau S_a` and M the martingale of the event,
-    each patient has in arm a the value
+    With :math:`e_a` the probability of arm a, :math:`S_a` and :math:`G_a` a patient's survival and censoring curves by
+    Cox models of arm a on the trial's covariates, :math:`m_a(t) = \int_t^\tau S_a` and M the martingale of the event, a
+    patient has in arm a the value
 
     .. math:: m_a(0) - \frac{1(A = a)}{e_a} \int_0^\tau \frac{m_a(u)}{S_a(u)\, G_a(u-)}\, dM_a(u)
 

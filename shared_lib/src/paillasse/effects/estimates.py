@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from paillasse.disclosure import Policy, Result
+from paillasse.disclosure.estimates import round_number
 from paillasse.effects._curves import Curve, curve, incidence_at, restricted_mean, survival_at
 from paillasse.effects._rows import Rows, std_err
 from paillasse.effects.target_trial import TargetTrial
@@ -110,8 +111,8 @@ class MarginalHazardRatio(Result):
     def view(self) -> View:
         columns = ["contrast", "hazard_ratio", "lower", "upper", "coef", "std_err", "fixed_std_err", "p_value"]
         notes = (
-            f"{self.how[:1].upper()}{self.how[1:]}; {100 * self.conf_level:g}% limits of the hazard ratio. fixed std err: "
-            "had the weights been known.",
+            f"{self.how[:1].upper()}{self.how[1:]}; {100 * self.conf_level:g}% limits of the hazard ratio.",
+            "fixed std err: had the weights been known.",
             *rows_left_out(self.n_dropped),
         )
         return View("Marginal hazard ratio", self.table[columns], notes)
@@ -135,8 +136,7 @@ class WeightedSurvival(Result):
     conf_level: float
     n_dropped: int
     trial: TargetTrial
-    _events: np.ndarray  # events up to each time of the table
-    _effective: np.ndarray  # the arm's effective sample size at each
+    _round: pd.DataFrame  # the same at round times, with the events until then and the arm's effective sample size
 
     def figure(self, title: str = ""):
         """The curves with their limits, and the numbers at risk (patients, not weights)."""
@@ -180,26 +180,33 @@ def survival_by_arm(
     ----------
     Xie and Liu (2005), Stat Med 24:3089.
     """
-    z, rows, tables, events, effective = half_width(conf_level), weighted._rows, [], [], []
+    z, rows, tables, round_times = half_width(conf_level), weighted._rows, [], []
     for code, label in enumerate(weighted.trial.labels):
         own, seen = _curve(rows, code)
         at = _event_times(seen) if times is None else np.sort(np.atleast_1d(np.asarray(times, dtype=float)))
         if times is not None and (at > seen.time[-1]).any() and seen.survival[-1] > 0:
             raise InputError(f"Arm {label!r} is not followed until the last of the times.")
-        survival, psi = survival_at(seen, at)
-        error = std_err(rows.by_patient(_placed(rows, own, psi)))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            lower, upper = limits(survival, error / survival, "log", z)
-        stop, entry = rows.stop[own], None if rows.entry is None else rows.entry[own]
-        n_risk = _at_risk(at, stop, entry)
-        part = {"group": label, "time": at, "n_risk": n_risk, "survival": survival, "std_err": error}
-        tables.append(pd.DataFrame(part | {"lower": lower, "upper": upper}))
-        events.append(np.searchsorted(np.sort(stop[seen.event]), at, side="right"))
-        effective.append(np.full(len(at), weighted.table["effective"].iloc[code]))
-    return WeightedSurvival(
-        pd.concat(tables, ignore_index=True), weighted.how, conf_level, weighted.n_dropped, weighted.trial,
-        np.concatenate(events), np.concatenate(effective),
-    )  # fmt: skip
+        tables.append(_survival_table(rows, own, seen, at, z).assign(group=label))
+        last = at[-1] if len(at) else seen.time[-1]
+        unit = round_number(last / 20, up=True)
+        told = _survival_table(rows, own, seen, unit * np.arange(1, int(last / unit + 1e-9) + 1), z)
+        events = np.searchsorted(np.sort(rows.stop[own][seen.event]), told["time"], side="right")
+        told = told.assign(group=label, events=events, effective=weighted.table["effective"].iloc[code])
+        round_times.append(told.assign(patients=weighted.table["patients"].iloc[code]))
+    tables, round_times = (pd.concat(each, ignore_index=True) for each in (tables, round_times))
+    tables = tables[["group", "time", "n_risk", "survival", "std_err", "lower", "upper"]]
+    return WeightedSurvival(tables, weighted.how, conf_level, weighted.n_dropped, weighted.trial, round_times)
+
+
+def _survival_table(rows: Rows, own: np.ndarray, seen: Curve, at: np.ndarray, z: float) -> pd.DataFrame:
+    """One arm's lines."""
+    survival, psi = survival_at(seen, at)
+    error = std_err(rows.by_patient(_placed(rows, own, psi)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lower, upper = limits(survival, error / survival, "log", z)
+    n_risk = _at_risk(at, rows.stop[own], None if rows.entry is None else rows.entry[own])
+    columns = {"time": at, "n_risk": n_risk, "survival": survival, "std_err": error, "lower": lower, "upper": upper}
+    return pd.DataFrame(columns)
 
 
 def rmst_difference(weighted: WeightedTrial, tau: float, conf_level: float = 0.95) -> Contrast:
@@ -243,12 +250,10 @@ def rmst_difference(weighted: WeightedTrial, tau: float, conf_level: float = 0.9
     return _contrast(weighted, measure, means, np.column_stack(influence), tau, conf_level, float(tau), rows.cause > 0)
 
 
-def incidence_difference(
-    weighted: WeightedTrial, cause: int, tau: float, conf_level: float = 0.95
-) -> Contrast:
+def incidence_difference(weighted: WeightedTrial, cause: int, tau: float, conf_level: float = 0.95) -> Contrast:
     """Difference of the cumulative incidences of one cause by `tau`, second arm less first, other causes competing.
 
-    The weighted Aalen-Johansen estimate; standard errors are by influence functions, with the estimation of the weights.
+    The weighted Aalen-Johansen estimate; standard errors by influence functions, with the estimation of the weights.
 
     Parameters
     ----------
@@ -375,7 +380,16 @@ def _contrast(weighted, measure, values, psi, tau, conf_level, span, event) -> C
     tables = contrast_tables(weighted.trial, values, influence, fixed, half_width(conf_level))
     totals = _totals(weighted, event, tau)
     return Contrast(
-        *tables, measure, weighted.how, float(tau), conf_level, weighted.n_dropped, weighted.trial, influence, totals, span
+        *tables,
+        measure,
+        weighted.how,
+        float(tau),
+        conf_level,
+        weighted.n_dropped,
+        weighted.trial,
+        influence,
+        totals,
+        span,
     )
 
 

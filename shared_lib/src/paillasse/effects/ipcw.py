@@ -14,10 +14,10 @@ from paillasse.tables import need_columns
 def reweigh_lost(weighted: WeightedTrial, data: pd.DataFrame, lost: str, every: float) -> WeightedTrial:
     r"""Weigh those still followed for those alike who were lost before.
 
-    Follow-up is cut into intervals. In each arm a pooled logistic regression on the trial's covariates, with a level for
-    each interval, gives the probability :math:`h_{ik}` of being lost in interval k; from interval k on a row's weight
-    is multiplied by :math:`\prod_{j<k} 1/(1 - h_{ij})`. Standard errors take the estimation of this model into account
-    as they do the propensity score's.
+    Follow-up is cut into intervals. In each arm a pooled logistic regression on the trial's covariates, with a level
+    for each interval, gives the probability :math:`h_{ik}` of being lost in interval k; from interval k on a row's
+    weight is multiplied by :math:`\prod_{j<k} 1/(1 - h_{ij})`. Standard errors take the estimation of this model into
+    account as they do the propensity score's.
 
     Parameters
     ----------

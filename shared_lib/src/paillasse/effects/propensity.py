@@ -61,8 +61,8 @@ class Propensity(Result):
         model = "logistic regression" if self.method == "logistic" else "gradient boosting"
         fitted = f"{model}, cross-fitted in {self.folds} parts" if self.folds > 1 else model
         notes = (
-            f"By {fitted}. low and high: scores below {EXTREME:g} and above {1 - EXTREME:g}; alone: scores that the other "
-            "arm does not reach.",
+            f"By {fitted}. low and high: scores below {EXTREME:g} and above {1 - EXTREME:g}; alone: scores that the "
+            "other arm does not reach.",
             *rows_left_out(self.n_dropped),
         )
         return View(f"Propensity score of {self._trial.labels[1]!r}", self.table, notes)

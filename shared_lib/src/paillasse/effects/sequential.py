@@ -26,8 +26,8 @@ class SequentialTrials(Result):
     trial : TargetTrial
         The trial with its time zero moved to each start; `trial_start` is among its covariates.
     data : pandas.DataFrame
-        The rows: the columns of the data, the follow-up counted from the start of each trial, and `trial_start` (time
-        from the first time zero) and `lost` (1 where another treatment ended the follow-up). Patient-level; never shown.
+        The rows: the columns of the data, the follow-up counted from the start of each trial, `trial_start` (time from
+        the first time zero) and `lost` (1 where another treatment ended the follow-up). Patient-level; never shown.
     n_dropped : int
         Rows left out for missing values.
     """
@@ -127,9 +127,7 @@ def sequential_trials(
     made[START], made[LOST] = starts, lost.astype(int)
     if trial.patient is None:
         made[PATIENT] = seen.rows[rows]
-    return SequentialTrials(
-        _summary(trial, made, rows, treated), _of_each(trial, len(times) > 1), made, seen.n_dropped
-    )
+    return SequentialTrials(_summary(trial, made, rows, treated), _of_each(trial, len(times) > 1), made, seen.n_dropped)
 
 
 def _times(data: pd.DataFrame, name: str | None, rows: np.ndarray) -> np.ndarray:
@@ -145,7 +143,9 @@ def _times(data: pd.DataFrame, name: str | None, rows: np.ndarray) -> np.ndarray
 
 def _of_each(trial: TargetTrial, several: bool) -> TargetTrial:
     """The trial that each of them is: time zero is its start, nothing is decided later."""
-    covariates = trial.covariates if isinstance(trial.covariates, str) else " + ".join(f"`{c}`" for c in trial.covariates)
+    covariates = (
+        trial.covariates if isinstance(trial.covariates, str) else " + ".join(f"`{c}`" for c in trial.covariates)
+    )
     return replace(
         trial,
         covariates=f"{covariates} + {START}" if several else covariates,

@@ -38,8 +38,8 @@ class TargetTrial(Shown):
     arms : mapping
         The two values of column `treatment` and what to call them; the first is the reference.
     treatment, duration, event : str
-        Columns of the arm, of the time from time zero to the event or the end of follow-up, and of the event (1 or True,
-        else 0 or False; for incidences 0 for none and 1, 2, … for the causes).
+        Columns of the arm, of the time from time zero to the event or the end of follow-up, and of the event (1 or
+        True, else 0 or False; for incidences 0 for none and 1, 2, … for the causes).
     covariates : str or list of str
         What decided on treatment and bears on the outcome, in R's notation or as columns, measured by time zero.
     grace_period : float
@@ -62,7 +62,7 @@ class TargetTrial(Shown):
     --------
     >>> trial = TargetTrial(
     ...     eligibility="Node-positive breast cancer", time_zero="Surgery", assignment=("By lot", "As if by lot"),
-    ...     follow_up="To death or 10 years", outcome="Death", contrast="Intention to treat", analysis="Overlap weights",
+    ...     follow_up="10 years", outcome="Death", contrast="Intention to treat", analysis="Overlap weights",
     ...     arms={0: "no hormones", 1: "hormones"}, treatment="hormon", duration="years", event="died",
     ...     covariates="age", time_unit="years",
     ... )
@@ -93,8 +93,8 @@ class TargetTrial(Shown):
     def __post_init__(self):
         if len(self.arms) != 2:
             raise InputError(
-                f"A target trial compares two arms, and `arms` names {len(self.arms)}; of several arms make a trial for "
-                "each comparison (dataclasses.replace)."
+                f"A target trial compares two arms, and `arms` names {len(self.arms)}; of several arms make a trial "
+                "for each comparison (dataclasses.replace)."
             )
         if not self.grace_period >= 0:
             raise InputError("A grace period is a time from 0 on.")
@@ -137,8 +137,8 @@ class TargetTrial(Shown):
         data : pandas.DataFrame
             A row a patient, or several with `patient`.
         started_later : bool
-            Whether treatment may start after time zero: so for :func:`clones` and :func:`sequential_trials`, which assign
-            no arm by what happens later.
+            Whether treatment may start after time zero: so for :func:`clones` and :func:`sequential_trials`, in which
+            the future decides on no arm.
 
         Returns
         -------

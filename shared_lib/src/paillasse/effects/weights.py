@@ -57,8 +57,8 @@ class WeightedTrial(Result):
     def view(self) -> View:
         notes = (
             f"Weights: {self.how}.",
-            "effective: patients of equal weight that would tell as much; top share: part of the weight that the hundredth "
-            "of the patients with the largest weights carries; largest: over the mean weight.",
+            "effective: patients of equal weight that would tell as much; top share: part of the weight that the "
+            "hundredth of the patients with the largest weights carries; largest: over the mean weight.",
             *rows_left_out(self.n_dropped),
         )
         return View("Weighted trial", self.table, notes, {"effective": 0, "largest": 1, "patients": 0})
@@ -168,8 +168,8 @@ def _weights(kind: str, scores: Propensity) -> tuple[np.ndarray, tuple[Nuisance,
             weights, slope = np.where(treated, 1 / e, 1 / (1 - e)), np.where(treated, e - 1, e)
     if not np.isfinite(weights).all() or not (weights > 0).all():
         raise InputError(
-            "Some propensity scores are 0 or 1 in double precision, so that these patients have no weight: the covariates "
-            "separate the arms. Leave out or join what separates them."
+            "Some propensity scores are 0 or 1 in double precision, so that these patients have no weight: the "
+            "covariates separate the arms. Leave out or join what separates them."
         )
     nuisances = []
     if model is not None:
