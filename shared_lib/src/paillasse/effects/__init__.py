@@ -4,4 +4,19 @@ A data frame and a :class:`TargetTrial` in, a result object out. Standard errors
 estimated weights accounted for where theory gives the correction; each function says which.
 """
 
-__all__: list[str] = []
+from paillasse.effects.analysis_table import AnalysisTable, analysis_table
+from paillasse.effects.claims import event_table, exposures, lines, named, pooled, sessions_of_unknown_molecule
+from paillasse.effects.codes import CodeList, code_list
+
+__all__ = [
+    "AnalysisTable",
+    "CodeList",
+    "analysis_table",
+    "code_list",
+    "event_table",
+    "exposures",
+    "lines",
+    "named",
+    "pooled",
+    "sessions_of_unknown_molecule",
+]
