@@ -403,8 +403,8 @@ def _beside(given: "ibis.Table", begins: "ibis.Table", grace: int) -> "ibis.Tabl
 
 def refuse_rows(table: "ibis.Table", what: str, wrong: "Mapping[str, ibis.Value]") -> None:
     """Refuse a table in which a condition holds for some rows; one query."""
-    counts = table.agg(**{f"n{place}": condition.sum() for place, condition in enumerate(wrong.values())}).execute()
-    found = [(int(count or 0), reason) for count, reason in zip(counts.iloc[0].fillna(0), wrong)]
+    sums = {f"n{place}": condition.sum().coalesce(0) for place, condition in enumerate(wrong.values())}
+    found = list(zip(table.agg(**sums).execute().iloc[0].astype(int), wrong))
     if any(count for count, _ in found):
         told = "; ".join(f"{count:,} {reason}" for count, reason in found if count)
         raise InputError(f"Of the {what}, {told}. Correct them or leave them out before.")
