@@ -4,17 +4,13 @@ A data frame and a :class:`TargetTrial` in, a result object out. Standard errors
 estimated weights accounted for where theory gives the correction; each function says which.
 """
 
+from paillasse.effects.analysis_table import AnalysisTable, analysis_table
+from paillasse.effects.claims import event_table, exposures, lines, named, pooled, sessions_of_unknown_molecule
 from paillasse.effects.clones import clones
-from paillasse.effects.diagnostics import (
-    Balance,
-    EValue,
-    NegativeControls,
-    balance,
-    e_value,
-    negative_controls,
-)
-from paillasse.effects.doubly_robust import doubly_robust
+from paillasse.effects.codes import CodeList, code_list
 from paillasse.effects.combinations import CombinationEffects, combination_effects
+from paillasse.effects.diagnostics import Balance, EValue, NegativeControls, balance, e_value, negative_controls
+from paillasse.effects.doubly_robust import doubly_robust
 from paillasse.effects.estimates import (
     Contrast,
     MarginalHazardRatio,
@@ -26,14 +22,16 @@ from paillasse.effects.estimates import (
 )
 from paillasse.effects.ipcw import reweigh_lost
 from paillasse.effects.propensity import Propensity, propensity
-from paillasse.effects.sequential import SequentialTrials, sequential_trials
 from paillasse.effects.ranking import Ranking, rank
+from paillasse.effects.sequential import SequentialTrials, sequential_trials
 from paillasse.effects.simulation import World, simulated_world
 from paillasse.effects.target_trial import TargetTrial, TrialCheck
 from paillasse.effects.weights import WeightedTrial, weigh
 
 __all__ = [
+    "AnalysisTable",
     "Balance",
+    "CodeList",
     "CombinationEffects",
     "Contrast",
     "EValue",
@@ -47,19 +45,27 @@ __all__ = [
     "WeightedSurvival",
     "WeightedTrial",
     "World",
+    "analysis_table",
     "balance",
     "clones",
+    "code_list",
     "combination_effects",
     "doubly_robust",
     "e_value",
+    "event_table",
+    "exposures",
     "hazard_ratio",
     "incidence_difference",
+    "lines",
+    "named",
     "negative_controls",
+    "pooled",
     "propensity",
     "rank",
     "reweigh_lost",
     "rmst_difference",
     "sequential_trials",
+    "sessions_of_unknown_molecule",
     "simulated_world",
     "survival_by_arm",
     "weigh",
