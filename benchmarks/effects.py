@@ -183,7 +183,15 @@ def report(scores: pd.DataFrame, command: str) -> str:
         mark = "✓" if least <= value <= most else "✗"
         lines.append([method, WORDS[measure], f"{least:g} to {most:g}", f"{value:.3f} ± {1.96 * noise:.3f}", mark])
     seconds = scores.loc[scores["measure"] == "seconds", "value"].max()
-    lines.append(["both", "CPU of one analysis", f"< {MOST_SECONDS} s", f"{seconds:.1f} s", "✓" if seconds < MOST_SECONDS else "✗"])
+    lines.append(
+        [
+            "both",
+            "CPU of one analysis",
+            f"< {MOST_SECONDS} s",
+            f"{seconds:.1f} s",
+            "✓" if seconds < MOST_SECONDS else "✗",
+        ]
+    )
     parts = [
         "# Are the effects of many combinations right?\n",
         f"{date.today().isoformat()}, `{command}`: {seeds} worlds of {PATIENTS:,} patients and 60 partners beside a backbone "
@@ -193,7 +201,11 @@ def report(scores: pd.DataFrame, command: str) -> str:
         "## Beside what people do\n",
         "Months of mean survival within 24, each method against the same truth: the effect of starting the partner, when it "
         "was started, in those who started it.\n",
-        _table(usual, list(METHODS), ["bias", "coverage", "width", "rmse", "spearman", "regret", "discoveries", "false_discoveries"]),
+        _table(
+            usual,
+            list(METHODS),
+            ["bias", "coverage", "width", "rmse", "spearman", "regret", "discoveries", "false_discoveries"],
+        ),
         *(f"- *{method}*: {words}.\n" for method, words in METHODS.items()),
         "Discoveries of `rank` are those with a probability of at most 0.1 of being no gain; of the others, those of "
         "Benjamini and Hochberg at 0.1.\n",
@@ -222,7 +234,14 @@ def calibration(scores: pd.DataFrame) -> pd.DataFrame:
     keys = parts["measure"].str.extract(r"tenth_(?P<tenth>\d)_(?P<what>\w+)")
     total = parts.assign(**keys).pivot_table(index="tenth", columns="what", values="value", aggfunc="sum").reset_index()
     n = total["n"].where(total["n"] > 0)
-    return pd.DataFrame({"tenth": total["tenth"].astype(int), "n": total["n"].astype(int), "expected": total["expected"] / n, "observed": total["best"] / n})
+    return pd.DataFrame(
+        {
+            "tenth": total["tenth"].astype(int),
+            "n": total["n"].astype(int),
+            "expected": total["expected"] / n,
+            "observed": total["best"] / n,
+        }
+    )
 
 
 def _calibrated(scores: pd.DataFrame) -> str:
@@ -237,7 +256,10 @@ def _robust(mean: pd.Series) -> str:
     lines = []
     for setting in SETTINGS:
         for method in (TRIALS, SHRUNK):
-            values = [f"{mean[setting, method, measure]:.2f}" for measure in ("bias", "coverage", "rmse", "spearman", "regret", "false_discoveries")]
+            values = [
+                f"{mean[setting, method, measure]:.2f}"
+                for measure in ("bias", "coverage", "rmse", "spearman", "regret", "false_discoveries")
+            ]
             lines.append([setting, method, *values])
     names = ("bias", "coverage", "rmse", "spearman", "regret", "false_discoveries")
     return markdown(["setting", "method", *(WORDS[name] for name in names)], lines)
@@ -246,7 +268,9 @@ def _robust(mean: pd.Series) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="worlds; 5 by default, some minutes")
-    parser.add_argument("--to", type=Path, default=HERE / "effects.csv", metavar="CSV", help="seeds already there are kept")
+    parser.add_argument(
+        "--to", type=Path, default=HERE / "effects.csv", metavar="CSV", help="seeds already there are kept"
+    )
     asked = parser.parse_args()
     done = pd.read_csv(asked.to) if asked.to.is_file() else None
     for seed in range(1, asked.seeds + 1):

@@ -87,6 +87,6 @@ def fit_starts(covariates: np.ndarray, days: np.ndarray, started: np.ndarray, ba
         step = np.linalg.solve(information, (sums.T - expected - RIDGE * coef).T[:, :, None])[:, :, 0].T
         longest = np.abs(step).max()
         coef = coef + step * min(1.0, LONGEST / max(longest, CLOSE))
-        if longest < CLOSE ** 0.5:  # Newton's error is squared at each step: this one is the last that matters
+        if longest < CLOSE**0.5:  # Newton's error is squared at each step: this one is the last that matters
             break
     return Starts(covariates, days, started, coef, hazard, np.exp(covariates @ coef), mean, information)

@@ -153,7 +153,9 @@ def _of_controls(starts: Starts, followed: Followed, edges, day, partner, number
     relative = starts.relative[order]
     waited = _waited(starts, edges, relative)
     first = np.searchsorted(leaves, np.arange(last + 3))  # where the rows of each day begin
-    band_of = np.searchsorted(edges, np.arange(last + 1)) - 1  # day t belongs to the band with edges[b] < t <= edges[b+1]
+    band_of = (
+        np.searchsorted(edges, np.arange(last + 1)) - 1
+    )  # day t belongs to the band with edges[b] < t <= edges[b+1]
     at_risk = np.zeros((last + 1, bands, size))
     events = np.zeros((causes, last + 1, bands, size))
     for band in range(bands + 1):

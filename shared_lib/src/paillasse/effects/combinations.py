@@ -16,7 +16,6 @@ from paillasse.tables import View, need_columns, rows_left_out
 
 BANDS = 7  # of the days of starting: within one the intensities are constant and the weights the same
 UNBALANCED = 0.1  # largest standardised difference after weighting with which an estimate is given
-UNIT = "months"
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,7 +56,7 @@ class CombinationEffects(Result):
 
     def figure(self, title: str = ""):
         """Each partner's difference in mean survival with its limits, by class."""
-        from paillasse.figures.combinations import effects_by_class
+        from paillasse.figures import effects_by_class
 
         return effects_by_class(self.table, title, f"Months gained within {self.horizon:g}", self.conf_level)
 
@@ -167,7 +166,12 @@ def combination_effects(
     6
     """
     z = half_width(conf_level)
-    for name, value in {"horizon": horizon, "toxicity_horizon": toxicity_horizon, "grace": grace, "least": least}.items():
+    for name, value in {
+        "horizon": horizon,
+        "toxicity_horizon": toxicity_horizon,
+        "grace": grace,
+        "least": least,
+    }.items():
         if not (np.isfinite(value) and value > 0):
             raise InputError(f"{name} must be a positive number.")
     window, toxic_window = (int(round(months * DAYS_A_MONTH)) for months in (horizon, toxicity_horizon))
@@ -178,7 +182,10 @@ def combination_effects(
     alive = Followed(cohort.duration, cohort.death, cohort.start, cohort.code)
     healthy = cohort.start < cohort.toxicity_time
     tolerant = Followed(
-        cohort.toxicity_time, cohort.toxicity, np.where(healthy, cohort.start, np.inf), np.where(healthy, cohort.code, -1)
+        cohort.toxicity_time,
+        cohort.toxicity,
+        np.where(healthy, cohort.start, np.inf),
+        np.where(healthy, cohort.code, -1),
     )
     gained = contrast(starts, alive, edges, window, 1, mean_survival)
     harmed = contrast(starts, tolerant, edges, toxic_window, 2, first_cause)
@@ -188,9 +195,13 @@ def combination_effects(
     told = pd.DataFrame({"partner": cohort.names, "partner_class": cohort.classes, "n": gained.number})
     lost = told.assign(reason=reasons).drop(index=kept).reset_index(drop=True)
     if not len(kept):
-        raise InputError(f"No partner can be estimated: {lost['reason'].iloc[0] if len(lost) else 'nobody started one'}.")
+        raise InputError(
+            f"No partner can be estimated: {lost['reason'].iloc[0] if len(lost) else 'nobody started one'}."
+        )
     covariance = _covariance(gained, harmed, kept, starts.covariates.shape[1])
-    table = told.iloc[kept].assign(deaths=gained.events[0, kept].astype(int), toxicities=harmed.events[0, kept].astype(int))
+    table = told.iloc[kept].assign(
+        deaths=gained.events[0, kept].astype(int), toxicities=harmed.events[0, kept].astype(int)
+    )
     error = np.sqrt(np.diag(covariance)).reshape(2, len(kept))
     for name, each, unit, own in (("rmst", gained, DAYS_A_MONTH, error[0]), ("toxicity", harmed, 1.0, error[1])):
         difference = each.difference[kept] / unit
@@ -252,7 +263,9 @@ def _cohort(data: pd.DataFrame, columns: _Columns, covariates: str | Sequence[st
     toxic, caused = outcome_by_cause(own, columns.toxicity_time, columns.toxicity)
     refuse(caused > 2, f"Column {columns.toxicity!r} must be 0, 1 for toxicity or 2 for death without", rows)
     refuse(toxic.duration > seen.duration, f"Column {columns.toxicity_time!r} is after {columns.duration!r}", rows)
-    refuse(seen.duration <= 0, f"Column {columns.duration!r} must be positive: days from the start of the backbone", rows)
+    refuse(
+        seen.duration <= 0, f"Column {columns.duration!r} must be positive: days from the start of the backbone", rows
+    )
     value = data[columns.partner].iloc[rows]
     has = (value != columns.none).to_numpy()
     start = pd.to_numeric(data[columns.start].iloc[rows], errors="coerce").to_numpy(dtype=float)
@@ -267,10 +280,14 @@ def _cohort(data: pd.DataFrame, columns: _Columns, covariates: str | Sequence[st
     names = sorted(value[has].unique().tolist(), key=str)
     classes = ["all"] * len(names)
     if columns.partner_class is not None:
-        pairs = pd.DataFrame({"partner": value[has], "class": data[columns.partner_class].iloc[rows][has]}).drop_duplicates()
+        pairs = pd.DataFrame(
+            {"partner": value[has], "class": data[columns.partner_class].iloc[rows][has]}
+        ).drop_duplicates()
         if pairs["partner"].duplicated().any():
             twice = pairs.loc[pairs["partner"].duplicated(), "partner"].iloc[0]
-            raise InputError(f"Partner {twice!r} has more than one value of {columns.partner_class!r}; give each one class.")
+            raise InputError(
+                f"Partner {twice!r} has more than one value of {columns.partner_class!r}; give each one class."
+            )
         classes = pairs.set_index("partner")["class"].reindex(names).tolist()
     end = np.ceil(seen.duration)
     code = pd.Index(names).get_indexer(value)

@@ -41,6 +41,8 @@ class Ranking(Result):
     best : int
     q : float
         The bound on `false_sign` of a discovery.
+    source : CombinationEffects
+        What was ranked.
     """
 
     table: pd.DataFrame
@@ -50,19 +52,19 @@ class Ranking(Result):
     best: int
     q: float
     conf_level: float
-    _source: CombinationEffects
+    source: CombinationEffects
 
     def figure(self, title: str = ""):
         """The probability of being among the best, for each penalty, by partner."""
-        from paillasse.figures.combinations import probabilities_best
+        from paillasse.figures import probabilities_best
 
         return probabilities_best(self.table, title, self.best)
 
     def figure_utility(self, penalty: float | None = None, title: str = ""):
         """Each partner's utility with its limits at one penalty (the first, if none is named)."""
-        from paillasse.figures.combinations import utilities
+        from paillasse.figures import utilities
 
-        return utilities(_at(self.table, penalty), title, self.conf_level)
+        return utilities(at_penalty(self.table, penalty), title, self.conf_level)
 
     def _safe(self, policy: Policy):
         from paillasse.effects._safe_combinations import safe_ranking
@@ -79,7 +81,7 @@ class Ranking(Result):
         ]
         if len(self.not_estimable):
             notes.append(f"{len(self.not_estimable)} partners are not estimable: see `not_estimable`.")
-        shown = _at(self.table, None).drop(columns="penalty")
+        shown = at_penalty(self.table, None).drop(columns="penalty")
         return View(f"Benefit and risk at penalty {penalties[0]:g} (of {len(penalties)})", shown, tuple(notes))
 
 
@@ -186,14 +188,17 @@ def rank(
         best=best,
         q=q,
         conf_level=effects.conf_level,
-        _source=effects,
+        source=effects,
     )
 
 
-def _at(table: pd.DataFrame, penalty: float | None) -> pd.DataFrame:
+def at_penalty(table: pd.DataFrame, penalty: float | None) -> pd.DataFrame:
+    """The rows of one penalty, of the first if none is named."""
     known = table["penalty"].unique()
     if penalty is not None and penalty not in known:
-        raise InputError(f"There is no penalty {penalty:g} in this ranking; it has {', '.join(f'{each:g}' for each in known)}.")
+        raise InputError(
+            f"There is no penalty {penalty:g} in this ranking; it has {', '.join(f'{each:g}' for each in known)}."
+        )
     return table[table["penalty"] == (known[0] if penalty is None else penalty)].reset_index(drop=True)
 
 

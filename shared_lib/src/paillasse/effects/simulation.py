@@ -97,7 +97,9 @@ class World:
         ratio = np.where(has, self.partners["log_hazard_ratio"].to_numpy()[partner], 0.0)
         died = _dies(unstarted[0], np.where(has, start + DELAY, np.inf), np.exp(ratio))
         harm = np.exp(np.where(has, self.partners["log_toxicity_ratio"].to_numpy()[partner], 0.0))
-        since = np.where(has, np.maximum(unstarted[1] - np.where(has, start, 0), 0), 0.0)  # of the time to toxicity, what is after the start
+        since = np.where(
+            has, np.maximum(unstarted[1] - np.where(has, start, 0), 0), 0.0
+        )  # of the time to toxicity, what is after the start
         ill = unstarted[1] - since + since / harm
         end = np.minimum(rng.uniform(850, 2200, n), -np.log(rng.random(n)) * 12_000)  # the study's end, or lost
         duration, first = np.minimum(died, end), np.minimum(np.minimum(ill, died), end)
@@ -161,7 +163,9 @@ class World:
             with_partner = np.exp(-untouched - touched * np.exp(partner.log_hazard_ratio))
             gained = np.trapezoid(with_partner - alone, days, axis=1) / DAYS_A_MONTH
             risks = [
-                np.trapezoid(each[:, None] * np.exp(-each[:, None] * days[:soon]) * survival[:, :soon], days[:soon], axis=1)
+                np.trapezoid(
+                    each[:, None] * np.exp(-each[:, None] * days[:soon]) * survival[:, :soon], days[:soon], axis=1
+                )
                 for each, survival in ((ill * np.exp(partner.log_toxicity_ratio), with_partner), (ill, alone))
             ]
             weight = mass[:, place]
