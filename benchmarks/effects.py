@@ -158,7 +158,7 @@ def _benjamini_hochberg(p: np.ndarray) -> np.ndarray:
 
 
 def _calibration(setting: str, ranking, truth: pd.DataFrame) -> list[tuple]:
-    """Of the partners whose probability of being among the best lies in each tenth: how many, their mean, how many are."""
+    """By tenths of the probability of being among the best: how many partners, how many expected, how many are."""
     own = ranking.table[ranking.table["penalty"] == 0].set_index("partner")
     place = truth["delta_rmst"].loc[own.index].rank(ascending=False, method="first")
     tenth = np.minimum((own["probability_best"] * 10).astype(int), 9)
@@ -194,13 +194,13 @@ def report(scores: pd.DataFrame, command: str) -> str:
     )
     parts = [
         "# Are the effects of many combinations right?\n",
-        f"{date.today().isoformat()}, `{command}`: {seeds} worlds of {PATIENTS:,} patients and 60 partners beside a backbone "
-        f"immunotherapy, with known truth; one thread of an {cpu()}. ± is 1.96 standard errors over the seeds.\n",
+        f"{date.today().isoformat()}, `{command}`: {seeds} worlds of {PATIENTS:,} patients and 60 partners beside a "
+        f"backbone immunotherapy, with known truth; one thread of an {cpu()}. ± is 1.96 standard errors over seeds.\n",
         "## What must hold\n",
         markdown(["method", "measure", "range", "reached", ""], lines),
         "## Beside what people do\n",
-        "Months of mean survival within 24, each method against the same truth: the effect of starting the partner, when it "
-        "was started, in those who started it.\n",
+        "Months of mean survival within 24, each method against the same truth: the effect of starting the partner, "
+        "when it was started, in those who started it.\n",
         _table(
             usual,
             list(METHODS),
@@ -213,8 +213,9 @@ def report(scores: pd.DataFrame, command: str) -> str:
         "Partners of all seeds by that probability, and the share that truly was.\n",
         _calibrated(scores),
         "## When an assumption fails\n",
-        "The same worlds, analysed without a covariate that moves choice and survival, or with partners that the records "
-        "confuse. Shrinkage cannot mend either.\n",
+        "The same worlds, analysed without a covariate that moves choice and survival, or with partners that the "
+        "records confuse, or drawn "
+        "so that classes tell less than the shrinkage takes for granted.\n",
         _robust(mean),
     ]
     return "\n".join(parts)

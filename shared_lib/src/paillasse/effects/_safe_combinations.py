@@ -95,8 +95,8 @@ def safe_effects(result: "CombinationEffects", policy: Policy) -> SafeCombinatio
     tables["balance"] = balance.assign(**{MARK: ROUNDED})
     any_hidden = len(exact) + len(lost) < len(result.table) + len(result.not_estimable)
     notes = (
-        f"Each arm's mean is rounded to what {policy.rounding} of the partner's starters could move it by; differences and "
-        f"limits are of these, errors have two digits. {rule_in_words(policy)}",
+        f"Each arm's mean is rounded to what {policy.rounding} of the partner's starters could move it by; differences "
+        f"and limits are of these, errors have two digits. {rule_in_words(policy)}",
         left_out(result.n_dropped, policy),
         *unnamed(any_hidden, "Partners", policy),
     )
@@ -108,7 +108,7 @@ def safe_effects(result: "CombinationEffects", policy: Policy) -> SafeCombinatio
 
 
 def safe_ranking(result: "Ranking", policy: Policy) -> SafeRanking:
-    """Partners whose effects may be shown; with a penalty, of those with enough toxicities. Two digits and two decimals."""
+    """Partners whose effects may be shown; with a penalty, those with enough toxicities; all with two decimals."""
     source = result.source.table.set_index("partner")
     alive = source.index[_shown(source, "deaths", policy)]
     both = source.index[_shown(source, "deaths", policy) & _shown(source, "toxicities", policy)]

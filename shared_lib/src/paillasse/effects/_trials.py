@@ -18,8 +18,8 @@ DAYS_A_MONTH = 365.25 / 12
 class Followed:
     """Rows of patients followed by day.
 
-    `end` is the day on which follow-up ends, `cause` 0 where nothing happened on it, else 1, 2, …; `start` the day of the
-    partner's start, before `end`, infinite where none was started; `partner` its code, else -1.
+    `end` is the day on which follow-up ends, `cause` 0 where nothing happened on it, else 1, 2, …; `start` the day of
+    the partner's start, before `end`, infinite where none was started; `partner` its code, else -1.
     """
 
     end: np.ndarray

@@ -15,7 +15,7 @@ from paillasse.survival._input import half_width, outcome_by_cause, refuse
 from paillasse.tables import View, need_columns, rows_left_out
 
 BANDS = 7  # of the days of starting: within one the intensities are constant and the weights the same
-UNBALANCED = 0.1  # largest standardised difference after weighting with which an estimate is given
+UNBALANCED = 0.25  # largest standardised difference after weighting with which an estimate is given
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,8 +33,8 @@ class CombinationEffects(Result):
         The other partners: `partner`, `partner_class`, `n`, `reason`.
     balance : pandas.DataFrame
         A row a partner of the table: `partner`, `largest_before`, `largest_after` (the largest standardised difference
-        of a covariate's mean between starters and those who could have started, unweighted and weighted), `effective_n`
-        (of the weighted).
+        of a covariate's mean between starters and others who could have started, unweighted and weighted),
+        `effective_n` (of the weighted others).
     covariance : pandas.DataFrame
         Of all estimates with each other, by (outcome, partner): partners share those alone, and patients both outcomes.
     horizon, toxicity_horizon : float
@@ -70,8 +70,8 @@ class CombinationEffects(Result):
         shown += ["toxicities", "delta_toxicity", "delta_toxicity_lower", "delta_toxicity_upper"]
         level = f"{100 * self.conf_level:g}%"
         notes = [
-            f"Months gained within {self.horizon:g} and added risk of toxicity within {self.toxicity_horizon:g} by starting "
-            f"the partner, in those who started it, from the day of its start; {level} limits, each for itself.",
+            f"Months gained within {self.horizon:g}, and added risk of toxicity within {self.toxicity_horizon:g}, by "
+            f"starting the partner, in those who did, from its day on; {level} limits, each for itself.",
             "In no order of merit: see `rank`.",
         ]
         if len(self.not_estimable):
@@ -106,7 +106,8 @@ def combination_effects(
     .. math:: h_k(t)\,\exp(x_i^\top \beta_k) \;/\; P(\text{still alone later} \mid \text{alone at } t, x_i),
 
     which makes them like k's starters (the effect is that in the treated; as each partner is rare, overlap weights are
-    the same to within their share) and lets those who stay alone stand for those who did not. The horizon of each trial begins on its day; the trials are averaged as k's starters are spread over the days.
+    the same to within their share) and lets those who stay alone stand for those who did not. The horizon of each trial
+    begins on its day; the trials are averaged as k's starters are spread over the days.
 
     Standard errors are from influence functions, summed over all trials and arms of a patient, with the estimation of
     :math:`\beta_k` accounted for, that of the probability to remain alone not (it is taken as known); they are widened
@@ -174,7 +175,7 @@ def combination_effects(
     }.items():
         if not (np.isfinite(value) and value > 0):
             raise InputError(f"{name} must be a positive number.")
-    window, toxic_window = (int(round(months * DAYS_A_MONTH)) for months in (horizon, toxicity_horizon))
+    window, toxic_window = (round(months * DAYS_A_MONTH) for months in (horizon, toxicity_horizon))
     columns = _Columns(partner, start, partner_class, duration, death, toxicity_time, toxicity, none)
     cohort = _cohort(data, columns, covariates, int(grace))
     edges = np.rint(np.linspace(0, grace, min(BANDS, int(grace)) + 1)).astype(int)
@@ -268,15 +269,15 @@ def _cohort(data: pd.DataFrame, columns: _Columns, covariates: str | Sequence[st
     )
     value = data[columns.partner].iloc[rows]
     has = (value != columns.none).to_numpy()
+    if has.all() or not has.any():
+        raise InputError(
+            f"Column {columns.partner!r} has nobody {'without' if has.all() else 'with'} a partner: those without are "
+            f"told by the value {columns.none!r} (argument `none`)."
+        )
     start = pd.to_numeric(data[columns.start].iloc[rows], errors="coerce").to_numpy(dtype=float)
     refuse(has & ~np.isfinite(start), f"Column {columns.start!r} has no day for a partner that was started", rows)
     refuse(has & (start < 0), f"Column {columns.start!r} is before the start of the backbone", rows)
     refuse(has & (start > seen.duration), f"Column {columns.start!r} is after the end of follow-up", rows)
-    if has.all() or not has.any():
-        raise InputError(
-            f"Column {columns.partner!r} has nobody {'without' if has.all() else 'with'} a partner: those without are told "
-            f"by the value {columns.none!r} (argument `none`)."
-        )
     names = sorted(value[has].unique().tolist(), key=str)
     classes = ["all"] * len(names)
     if columns.partner_class is not None:
@@ -294,8 +295,8 @@ def _cohort(data: pd.DataFrame, columns: _Columns, covariates: str | Sequence[st
     code = np.where(has & (np.floor(start) < np.minimum(end, grace)), code, -1)
     x = design(formula, data[needed].iloc[rows], rows)[1]
     return _Cohort(
-        names, classes, code, np.where(code >= 0, np.floor(start), np.inf), end, died, np.ceil(toxic.duration), caused, x,
-        seen.n_dropped,
+        names, classes, code, np.where(code >= 0, np.floor(start), np.inf), end, died, np.ceil(toxic.duration), caused,
+        x, seen.n_dropped,
     )  # fmt: skip
 
 
@@ -309,17 +310,22 @@ def _starts(cohort: _Cohort, edges: np.ndarray) -> Starts:
 
 
 def _balance(starts: Starts, number: np.ndarray, names: list) -> pd.DataFrame:
+    """How like each partner's starters the others are; its starters are not counted among those who could have."""
     possible = starts.days @ starts.hazard
     weight = possible * starts.relative
-    whole = np.maximum(weight.sum(axis=0), np.finfo(float).tiny)
-    among = starts.covariates.T @ possible / np.maximum(possible.sum(axis=0), np.finfo(float).tiny)
-    own = np.zeros((len(names), starts.covariates.shape[1]))
-    has = starts.started >= 0
-    np.add.at(own, starts.started[has], starts.covariates[has])
-    own = own.T / np.maximum(number, 1)
-    effective = whole**2 / np.maximum((weight**2).sum(axis=0), np.finfo(float).tiny)
-    before, after = np.abs(own - among).max(axis=0), np.abs(own - starts.mean).max(axis=0)
-    return pd.DataFrame({"partner": names, "largest_before": before, "largest_after": after, "effective_n": effective})
+    rows = np.flatnonzero(starts.started >= 0)
+    own = np.zeros((starts.covariates.shape[1], len(names)))
+    np.add.at(own.T, starts.started[rows], starts.covariates[rows])
+    own /= np.maximum(number, 1)
+    largest = []
+    for mass in (possible, weight):
+        mass[rows, starts.started[rows]] = 0
+        among = starts.covariates.T @ mass / np.maximum(mass.sum(axis=0), np.finfo(float).tiny)
+        largest.append(np.abs(own - among).max(axis=0))
+    effective = weight.sum(axis=0) ** 2 / np.maximum((weight**2).sum(axis=0), np.finfo(float).tiny)
+    return pd.DataFrame(
+        {"partner": names, "largest_before": largest[0], "largest_after": largest[1], "effective_n": effective}
+    )
 
 
 def _reasons(

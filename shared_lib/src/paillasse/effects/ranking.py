@@ -29,8 +29,8 @@ class Ranking(Result):
         A row for each penalty and partner, by mean utility within a penalty: `penalty` (months given up to avoid one
         toxicity), `partner`, `partner_class`, `utility`, `lower`, `upper` (months; posterior mean and quantiles),
         `probability_best` (of being among the `best`), `false_sign` (probability that the utility is not positive),
-        `discovery` (it is at most `q`), `q_value` (its mean over this partner and all that are surer: the expected share
-        of false discoveries if one stops here).
+        `discovery` (it is at most `q`), `q_value` (its mean over this partner and all that are surer: the expected
+        share of false discoveries if one stops here).
     effects : pandas.DataFrame
         A row a partner, shrunk: `partner`, `partner_class`, `delta_rmst`, `delta_rmst_lower`, `delta_rmst_upper`
         (months), `delta_toxicity`, `delta_toxicity_lower`, `delta_toxicity_upper` (risk).
@@ -74,10 +74,10 @@ class Ranking(Result):
     def view(self) -> View:
         penalties = self.table["penalty"].unique()
         notes = [
-            f"Utility: months gained less the penalty times the added risk of toxicity; {100 * self.conf_level:g}% limits, "
-            "shrunk by class, with the uncertainty of the shrinkage. An order by utility alone would hide how much of it "
-            "is chance: read the probability of being among the best.",
-            f"Discoveries: each is not positive with a probability of at most {100 * self.q:g}%; `q value` is their mean.",
+            f"Utility: months gained less the penalty times the added risk of toxicity; {100 * self.conf_level:g}% "
+            "limits, shrunk by class, with the uncertainty of the shrinkage. An order by utility alone would hide how "
+            "much of it is chance: read the probability of being among the best.",
+            f"Discoveries: each is not positive with a probability of at most {100 * self.q:g}%; q is their mean.",
         ]
         if len(self.not_estimable):
             notes.append(f"{len(self.not_estimable)} partners are not estimable: see `not_estimable`.")
@@ -98,10 +98,11 @@ def rank(
     For each outcome the estimates of the K partners are normal about the true effects with their joint covariance V
     (from :func:`combination_effects`); the effect of partner k is
 
-    .. math:: \theta_k = \mu + \gamma_{class(k)} + \delta_k, \quad \gamma \sim N(0, \omega^2),\ \delta \sim N(0, \tau^2),
+    .. math:: \theta_k = \mu + \gamma_{class(k)} + \delta_k, \quad
+        \gamma \sim N(0, \omega^2),\ \delta \sim N(0, \tau^2),
 
-    with flat priors on μ, ω and τ, integrated over a grid: plugging in their best values instead (empirical Bayes) makes
-    the limits too narrow. Both outcomes are drawn together given V; all probabilities are shares of the draws.
+    with flat priors on μ, ω and τ, integrated over a grid: plugging in their best values (empirical Bayes) makes the
+    limits too narrow. Both outcomes are drawn together given V; all probabilities are shares of the draws.
 
     Parameters
     ----------
@@ -128,8 +129,8 @@ def rank(
 
     References
     ----------
-    Gelman (2006), Bayesian Anal 1:515 (flat priors on standard deviations). Stephens (2017), Biostatistics 18:275 (false
-    signs). Müller, Parmigiani and Rice (2006) (Bayesian false discovery rate).
+    Gelman (2006), Bayesian Anal 1:515 (flat priors on standard deviations). Stephens (2017), Biostatistics 18:275
+    (false signs).
 
     Examples
     --------
@@ -218,7 +219,7 @@ def _posterior_of_spreads(estimate: np.ndarray, covariance: np.ndarray, together
     height = np.empty(len(grid))
     for place, (between, within) in enumerate(grid):
         whole = covariance + between**2 * blocks + within**2 * own
-        sign, size = np.linalg.slogdet(whole)
+        size = np.linalg.slogdet(whole)[1]
         solved = np.linalg.solve(whole, np.column_stack([ones, estimate]))
         precision = ones @ solved[:, 0]
         centred = estimate @ solved[:, 1] - (ones @ solved[:, 1]) ** 2 / precision
@@ -228,7 +229,7 @@ def _posterior_of_spreads(estimate: np.ndarray, covariance: np.ndarray, together
 
 
 def _draws(estimate, covariance, together, settings, repeats: int, rng) -> np.ndarray:
-    """Draws of both outcomes' effects: draws of the prior and of estimates from it, moved by what was estimated instead.
+    """Draws of both outcomes' effects: of the prior and of estimates from it, moved by what was estimated instead.
 
     (Matheron's rule: θ* + C (C + V)⁻¹ (estimate - θ* - e*) has the posterior's law; it needs no decomposition of it.)
     """

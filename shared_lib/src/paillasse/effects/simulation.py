@@ -288,7 +288,7 @@ def _cumulative(days: np.ndarray) -> np.ndarray:
 
 
 def _dies(spent: np.ndarray, change: np.ndarray, ratio: np.ndarray) -> np.ndarray:
-    """The day at which the cumulative hazard reaches `spent`, where the hazard is multiplied by `ratio` from a day on."""
+    """The day at which the cumulative hazard reaches `spent`; it is multiplied by `ratio` from day `change` on."""
     at_change = _cumulative(np.where(np.isfinite(change), change, 0.0))
     later = np.isfinite(change) & (spent > at_change)
     return SCALE * np.where(later, at_change + (spent - at_change) / ratio, spent) ** (1 / SHAPE)

@@ -1,4 +1,4 @@
-"""Figures of many combinations: effects by class, utilities, the probability of being among the best, specifications."""
+"""Figures of many combinations: effects by class, utilities, probabilities of being best, specifications."""
 
 import numpy as np
 import pandas as pd
