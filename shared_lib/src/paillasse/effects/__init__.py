@@ -25,6 +25,8 @@ from paillasse.effects.propensity import Propensity, propensity
 from paillasse.effects.ranking import Ranking, rank
 from paillasse.effects.sequential import SequentialTrials, sequential_trials
 from paillasse.effects.simulation import World, simulated_world
+from paillasse.effects.specifications import SpecificationCurve, specification_curve
+from paillasse.effects.synergy import Synergy, synergy
 from paillasse.effects.target_trial import TargetTrial, TrialCheck
 from paillasse.effects.weights import WeightedTrial, weigh
 
@@ -40,6 +42,8 @@ __all__ = [
     "Propensity",
     "Ranking",
     "SequentialTrials",
+    "SpecificationCurve",
+    "Synergy",
     "TargetTrial",
     "TrialCheck",
     "WeightedSurvival",
@@ -67,6 +71,8 @@ __all__ = [
     "sequential_trials",
     "sessions_of_unknown_molecule",
     "simulated_world",
+    "specification_curve",
     "survival_by_arm",
+    "synergy",
     "weigh",
 ]

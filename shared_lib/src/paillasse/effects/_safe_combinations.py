@@ -1,4 +1,4 @@
-"""The safe forms of many combinations and of their ranking."""
+"""The safe forms of many combinations, of their ranking, of specification curves and of synergy."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +17,8 @@ from paillasse.survival._safe_tables import left_out
 if TYPE_CHECKING:
     from paillasse.effects.combinations import CombinationEffects
     from paillasse.effects.ranking import Ranking
+    from paillasse.effects.specifications import SpecificationCurve
+    from paillasse.effects.synergy import Synergy
 
 FEW_TOXICITIES = f"{ROUNDED}; toxicity {NOT_SHOWN}: too few with or without"
 
@@ -59,6 +61,25 @@ class SafeRanking(Safe):
         from paillasse.figures import utilities
 
         return self.captioned(utilities(at_penalty(self.table, penalty), title, self.conf_level))
+
+
+@dataclass(frozen=True, repr=False)
+class SafeSpecifications(Safe):
+    """A specification curve that may leave: `table` and `by_choice` as in SpecificationCurve, and `mark`."""
+
+    choices: tuple[str, ...] = ()
+    axis: str = ""
+
+    @property
+    def by_choice(self) -> pd.DataFrame:
+        return self.tables["by_choice"]
+
+    def figure(self, title: str = ""):
+        """The estimates in rising order, and the choices of each below it."""
+        from paillasse.figures import specification_curve
+
+        drawn = specification_curve(self.table, list(self.choices), "estimate", "lower", "upper", self.axis, title)
+        return self.captioned(drawn)
 
 
 def safe_effects(result: "CombinationEffects", policy: Policy) -> SafeCombinationEffects:
@@ -144,6 +165,40 @@ def safe_ranking(result: "Ranking", policy: Policy) -> SafeRanking:
     decimals = dict.fromkeys(("utility", "lower", "upper", "probability_best", "false_sign", "q_value"), 2)
     title = f"Benefit and risk of {len(alive)} partners"
     return SafeRanking("Ranking", title, tables, notes, policy, decimals, result.best, result.conf_level)
+
+
+def safe_specifications(result: "SpecificationCurve", policy: Policy) -> SafeSpecifications:
+    """Estimates with two digits: many of nearly the same patients must not tell them apart."""
+    table, by_choice = result.table.copy(), result.by_choice.copy()
+    for name in ("estimate", "lower", "upper"):
+        table[name] = significant(table[name], 2)
+    for name in ("median", "least", "most"):
+        by_choice[name] = significant(by_choice[name], 2)
+    tables = {"table": table.assign(**{MARK: ROUNDED}), "by_choice": by_choice.assign(**{MARK: ROUNDED})}
+    notes = (f"Estimates have two significant digits. {rule_in_words(policy)}",)
+    title = f"{len(table)} specifications"
+    return SafeSpecifications("SpecificationCurve", title, tables, notes, policy, {}, result.choices, result.axis)
+
+
+def safe_synergy(result: "Synergy", policy: Policy) -> Safe:
+    """Partners of which enough patients died and did not, together and alone; two digits."""
+    least, exact = policy.minimum_cell, result.table
+    survivors = exact["n_alone"] - exact["deaths_alone"]
+    shown = (exact[["n", "n_alone", "deaths_alone"]] >= least).all(axis=1) & (survivors >= least)
+    if not shown.any():
+        raise DisclosureError(f"no safe form: no partner has {least} patients alone who died and as many who did not.")
+    table = exact[shown].reset_index(drop=True)
+    for name in ("n", "n_alone", "deaths_alone"):
+        table[name] = rounded(table[name], policy)
+    for name in ("versus_backbone", "versus_partner", "excess", "lower", "upper", "p_value"):
+        table[name] = significant(table[name], 2)
+    notes = (
+        f"Months have two significant digits. {rule_in_words(policy)}",
+        *unnamed(not shown.all(), "Partners", policy),
+    )
+    return Safe(
+        "Synergy", "Combinations against their better part", {"table": table.assign(**{MARK: ROUNDED})}, notes, policy
+    )
 
 
 def _shown(table: pd.DataFrame, events: str, policy: Policy) -> pd.Series:
