@@ -120,7 +120,7 @@ def cohort(seed: int, n: int) -> tuple[list, list, list]:
         who, last = f"p{number:04}", int(rng.integers(60, 600))
         patients.append((who, int(rng.integers(0, 60)), last, int(rng.integers(0, 2))))
         for _ in range(rng.integers(0, 10)):
-            first = int(rng.integers(0, 60)) * 10  # ties on one day
+            first = int(rng.integers(0, 30)) * 20  # many on one day
             drugs.append((who, str(rng.choice(codes)), [1.0, None, -1.0, 2.0][rng.integers(0, 4)], first, first))
         for _ in range(rng.integers(0, 3)):
             first = int(rng.integers(0, 600))
@@ -195,7 +195,7 @@ def test_a_partner_taken_before_is_none_that_was_started():
     assert made(patients, drugs, []).data["partner"].tolist() == ["metformin"]
     drugs.append(("p0001", "A10BA02", 1.0, 200, 200))
     assert made(patients, drugs, [], washout=120).data["partner"].tolist() == ["none"]
-    assert made(patients, drugs, [], washout=79).data["partner"].tolist() == ["metformin"]  # 229 is the last day covered
+    assert made(patients, drugs, [], washout=79).data["partner"].tolist() == ["metformin"]  # covered until day 229
 
 
 def test_the_lazy_rows_are_the_data():
@@ -294,7 +294,12 @@ def test_a_code_that_the_dictionary_does_not_know_is_refused():
 # --- bad input -------------------------------------------------------------------------------------------------------
 
 
-CLAIMS = {"patient": ["a", "secret"], "atc": ["L01FF02", "L01FF02"], "day": [date(3), date(4)], "out": [date(5), date(6)]}
+CLAIMS = {
+    "patient": ["a", "secret"],
+    "atc": ["L01FF02", "L01FF02"],
+    "day": [date(3), date(4)],
+    "out": [date(5), date(6)],
+}
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ class AnalysisTable(Result):
     Attributes
     ----------
     table : pandas.DataFrame
-        A row a partner, the frequent ones first: `partner`, `partner_class`, and counts of `patients`, `deaths` and
-        `toxicities`.
+        A row a partner, the frequent ones first: `partner` ("several" for all who began several on one day),
+        `partner_class`, and counts of `patients`, `deaths` and `toxicities`.
     data : pandas.DataFrame
         A row a patient, never shown by this object: the covariates, and `patient`, `time_zero` (the first day of the
         backbone), `backbone` (its drugs that day), `partner` (the drug first started in the grace period; "none";
@@ -220,8 +220,9 @@ def analysis_table(
     rows = rows.inner_join(known, "patient").order_by("patient")
 
     data = rows.to_pandas()
-    by_partner = data.assign(toxicities=data["toxicity"] == 1).groupby(["partner", "partner_class"], sort=True)
-    table = by_partner.agg(patients=("death", "size"), deaths=("death", "sum"), toxicities=("toxicities", "sum"))
+    partner = data["partner"].mask(data["partner_class"] == SEVERAL, SEVERAL)
+    counted = data.assign(partner=partner, is_toxic=data["toxicity"] == 1).groupby(["partner", "partner_class"])
+    table = counted.agg(patients=("death", "size"), deaths=("death", "sum"), toxicities=("is_toxic", "sum"))
     table = table.reset_index().sort_values("patients", ascending=False, kind="stable", ignore_index=True)
     return AnalysisTable(table, data, Flow(flow_table, data), rows, grace, washout)
 
