@@ -1,8 +1,8 @@
 """Treatment effects from data that nobody randomised: the target trial first, then weights, estimates and their checks.
 
 A data frame and a :class:`TargetTrial` in, a result object out; from claims, :func:`analysis_table` makes the frame.
-Standard errors are from influence functions, with the estimated weights accounted for where theory gives the correction;
-each function says which.
+Standard errors are from influence functions, with the estimated weights accounted for where theory gives the
+correction; each function says which.
 """
 
 from paillasse.effects.analysis_table import AnalysisTable, analysis_table
