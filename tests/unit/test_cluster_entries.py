@@ -255,7 +255,7 @@ def test_sixty_partners_are_found_beside_an_immunotherapy_in_a_larger_stand_in(c
         washout=0,  # the claims of this extraction begin on the index date
     )
     assert 5_000 < len(made.data) < 10_000 and {0, 1, 2} == set(made.data["toxicity"])
-    assert (made.table["patients"] >= 5).sum() > 60
+    assert (made.table["n"] >= 5).sum() > 60
 
 
 def test_a_session_is_a_day_for_the_cancer(catalog):

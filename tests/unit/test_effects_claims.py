@@ -25,6 +25,7 @@ from paillasse.effects import (
     sessions_of_unknown_molecule,
 )
 from paillasse.errors import DisclosureError, InputError
+from paillasse.release.support import need_counts_of_the_policy
 
 EPOCH = datetime.date(1970, 1, 1)
 COLUMNS = ["patient", "value", "weight", "start", "end"]
@@ -207,11 +208,13 @@ def test_the_safe_form_names_no_partner_of_few_and_no_small_count():
     patients, drugs, stays = cohort(3, 1500)
     found = made(patients, drugs, stays, washout=30)
     safe = found.disclose(Policy(minimum_cell=11, rounding=5))
-    enough = found.table.loc[found.table["patients"] >= 11, "partner"].tolist()
+    enough = found.table.loc[found.table["n"] >= 11, "partner"].tolist()
     assert safe.table["partner"].tolist() == enough and len(enough) < len(found.table)
-    for name in ("patients", "deaths", "toxicities"):
-        shown = safe.table.loc[safe.table[name] != "not shown", name].str.replace(",", "").astype(int)
+    for name in ("n", "deaths", "toxicities"):
+        shown = safe.table[name].dropna()
         assert (shown % 5 == 0).all() and (shown >= 10).all()
+    assert safe.table["deaths"].isna().any() and safe.table["deaths"].notna().any()
+    need_counts_of_the_policy(safe, Policy(minimum_cell=11, rounding=5), "table")
     assert "p0" not in safe._repr_html_() and "p0" not in found._repr_html_()
     with pytest.raises(DisclosureError, match="no partner has 11"):
         made(*cohort(3, 20), washout=0).disclose(Policy(minimum_cell=11, rounding=5))

@@ -51,7 +51,7 @@ class AnalysisTable(Result):
     ----------
     table : pandas.DataFrame
         A row a partner, the frequent ones first: `partner` ("several" for all who began several on one day),
-        `partner_class`, and counts of `patients`, `deaths` and `toxicities`.
+        `partner_class`, and counts of patients: `n`, `deaths`, `toxicities`.
     data : pandas.DataFrame
         A row a patient, never shown by this object: the covariates, and `patient`, `time_zero` (the first day of the
         backbone), `backbone` (its drugs that day), `partner` (the drug first started in the grace period; "none";
@@ -222,8 +222,8 @@ def analysis_table(
     data = rows.to_pandas()
     partner = data["partner"].mask(data["partner_class"] == SEVERAL, SEVERAL)
     counted = data.assign(partner=partner, is_toxic=data["toxicity"] == 1).groupby(["partner", "partner_class"])
-    table = counted.agg(patients=("death", "size"), deaths=("death", "sum"), toxicities=("is_toxic", "sum"))
-    table = table.reset_index().sort_values("patients", ascending=False, kind="stable", ignore_index=True)
+    table = counted.agg(n=("death", "size"), deaths=("death", "sum"), toxicities=("is_toxic", "sum"))
+    table = table.reset_index().sort_values("n", ascending=False, kind="stable", ignore_index=True)
     return AnalysisTable(table, data, Flow(flow_table, data), rows, grace, washout)
 
 
