@@ -1,7 +1,8 @@
 """Treatment effects from data that nobody randomised: the target trial first, then weights, estimates and their checks.
 
-A data frame and a :class:`TargetTrial` in, a result object out. Standard errors are from influence functions, with the
-estimated weights accounted for where theory gives the correction; each function says which.
+A data frame and a :class:`TargetTrial` in, a result object out; from claims, :func:`analysis_table` makes the frame.
+Standard errors are from influence functions, with the estimated weights accounted for where theory gives the
+correction; each function says which.
 """
 
 from paillasse.effects.analysis_table import AnalysisTable, analysis_table
@@ -9,7 +10,14 @@ from paillasse.effects.claims import event_table, exposures, lines, named, poole
 from paillasse.effects.clones import clones
 from paillasse.effects.codes import CodeList, code_list
 from paillasse.effects.combinations import CombinationEffects, combination_effects
-from paillasse.effects.diagnostics import Balance, EValue, NegativeControls, balance, e_value, negative_controls
+from paillasse.effects.diagnostics import (
+    Balance,
+    EValue,
+    NegativeControls,
+    balance,
+    e_value,
+    negative_controls,
+)
 from paillasse.effects.doubly_robust import doubly_robust
 from paillasse.effects.estimates import (
     Contrast,

@@ -50,8 +50,8 @@ class AnalysisTable(Result):
     Attributes
     ----------
     table : pandas.DataFrame
-        A row a partner, the frequent ones first: `partner`, `partner_class`, and counts of `patients`, `deaths` and
-        `toxicities`.
+        A row a partner, the frequent ones first: `partner` ("several" for all who began several on one day),
+        `partner_class`, and counts of patients: `n`, `deaths`, `toxicities`.
     data : pandas.DataFrame
         A row a patient, never shown by this object: the covariates, and `patient`, `time_zero` (the first day of the
         backbone), `backbone` (its drugs that day), `partner` (the drug first started in the grace period; "none";
@@ -66,6 +66,8 @@ class AnalysisTable(Result):
         `data` as a lazy expression, to be joined with more where the data are.
     grace, washout : int
         As asked for, in days.
+    code_lists : tuple of str
+        The lists used, each with its version.
     """
 
     table: pd.DataFrame
@@ -74,6 +76,7 @@ class AnalysisTable(Result):
     rows: "ibis.Table"
     grace: int
     washout: int
+    code_lists: tuple[str, ...]
 
     def _safe(self, policy: Policy):
         from paillasse.effects._safe_analysis_table import safe_analysis_table
@@ -89,6 +92,7 @@ class AnalysisTable(Result):
             f"Partner: the drug first started from time zero to day {self.grace}, after {self.washout} days without.",
             "Whoever has a partner lived until its start: compare with a method that knows the grace period, never by "
             "the partner as if it were known at time zero.",
+            f"Code lists: {'; '.join(self.code_lists)}.",
         )
 
 
@@ -115,7 +119,8 @@ def analysis_table(
 
     Time zero is the first day of the backbone. A partner is started on the first day of an exposure to it, that is
     after `washout` days without cover (:func:`exposures` with that gap), in the grace period and before the end of
-    follow-up. Patients are left out by what is known at time zero only; nothing that happens later leaves anybody out.
+    follow-up; a drug that goes on from before is none that is started, and is better known as a covariate. Patients are
+    left out by what is known at time zero only; nothing that happens later leaves anybody out.
 
     What claims cannot say, and no method mends: most cytotoxics are paid within the stay and seen as sessions without a
     molecule (:func:`sessions_of_unknown_molecule`), or not at all beside an antibody, so that "none" is not always
@@ -220,10 +225,13 @@ def analysis_table(
     rows = rows.inner_join(known, "patient").order_by("patient")
 
     data = rows.to_pandas()
-    by_partner = data.assign(toxicities=data["toxicity"] == 1).groupby(["partner", "partner_class"], sort=True)
-    table = by_partner.agg(patients=("death", "size"), deaths=("death", "sum"), toxicities=("toxicities", "sum"))
-    table = table.reset_index().sort_values("patients", ascending=False, kind="stable", ignore_index=True)
-    return AnalysisTable(table, data, Flow(flow_table, data), rows, grace, washout)
+    partner = data["partner"].mask(data["partner_class"] == SEVERAL, SEVERAL)
+    counted = data.assign(partner=partner, is_toxic=data["toxicity"] == 1).groupby(["partner", "partner_class"])
+    table = counted.agg(n=("death", "size"), deaths=("death", "sum"), toxicities=("is_toxic", "sum"))
+    table = table.reset_index().sort_values("n", ascending=False, kind="stable", ignore_index=True)
+    lists = [each for each in (backbone, partners, toxicity, treatments) if each is not None]
+    versions = tuple(f"{each.title} ({each.version})" for each in lists)
+    return AnalysisTable(table, data, Flow(flow_table, data), rows, grace, washout, versions)
 
 
 # --- who is left out -------------------------------------------------------------------------------------------------

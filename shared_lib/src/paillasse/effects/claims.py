@@ -36,7 +36,8 @@ def event_table(
     """The rows of a table of claims as events.
 
     A stay has several codes: make a table of events from each column, with the number of the stay as `group`, and
-    unite them, `main.union(related)`. One query is run here, which counts the rows that cannot be events.
+    unite them, `main.union(related)`. Of a catalogue's `entry.events()`, the value is ``"code"`` and the weight
+    ``"value"``. One query is run here, which counts the rows that cannot be events.
 
     Parameters
     ----------
