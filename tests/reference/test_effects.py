@@ -34,7 +34,7 @@ def close(ours, theirs, rtol):
 
 @pytest.fixture(scope="module")
 def data():
-    data = pd.read_csv(ROOT / "data" / "rotterdam.csv").query("nodes > 0").iloc[::7].reset_index(drop=True)
+    data = pd.read_csv(ROOT / "data" / "rotterdam.csv").query("nodes > 0").iloc[::10].reset_index(drop=True)
     data["event"] = data[["recur", "death"]].max(axis=1)
     data["years"] = np.where(data["recur"] == 1, data["rtime"], data["dtime"]) / 365.25
     data["cause"] = np.where(data["recur"] == 1, 1, 2 * data["death"])
