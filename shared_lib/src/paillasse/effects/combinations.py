@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from paillasse.disclosure import Policy, Result
 from paillasse.effects._starts import Starts, fit_starts
@@ -80,6 +81,7 @@ class CombinationEffects(Result):
         return View(title, self.table[shown], (*notes, *rows_left_out(self.n_dropped)))
 
 
+@threadpool_limits.wrap(limits=1)  # many small products: threads would wait for each other, at seven times the CPU
 def combination_effects(
     data: pd.DataFrame,
     covariates: str | Sequence[str],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from paillasse.disclosure import Policy, Result
 from paillasse.effects.combinations import CombinationEffects
@@ -85,6 +86,7 @@ class Ranking(Result):
         return View(f"Benefit and risk at penalty {penalties[0]:g} (of {len(penalties)})", shown, tuple(notes))
 
 
+@threadpool_limits.wrap(limits=1)  # many small products: threads would wait for each other, at seven times the CPU
 def rank(
     effects: CombinationEffects,
     penalties: Sequence[float] = (0, 3, 6, 12),
