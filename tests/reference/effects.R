@@ -166,13 +166,14 @@ robust <- function(kind) {
 
 # The doubly robust values, patient by patient and step by step.
 doubly <- function() {
+  covariates <- c("age", "nodes", "grade")  # in an arm few tumours are large
   e <- logistic(data$hormon, data[covariates], rep(1, n))
   tight <- coxph.control(eps = 1e-14, toler.chol = 1e-15, iter.max = 50)
   values <- matrix(NA, n, 2)
   for (arm in 0:1) {
     own <- data[data$hormon == arm, ]
-    died <- coxph(Surv(years, event) ~ age + nodes + grade + large, own, control = tight)
-    lost <- coxph(Surv(years, 1 - event) ~ age + nodes + grade + large, own, control = tight)
+    died <- coxph(Surv(years, event) ~ age + nodes + grade, own, control = tight)
+    lost <- coxph(Surv(years, 1 - event) ~ age + nodes + grade, own, control = tight)
     base <- basehaz(died, centered = FALSE); base_lost <- basehaz(lost, centered = FALSE)
     hazard <- stepfun(base$time, c(0, base$hazard)); hazard_lost <- stepfun(base_lost$time, c(0, base_lost$hazard), right = TRUE)
     step <- base$time[diff(c(0, base$hazard)) > 0]; step <- step[step < tau]

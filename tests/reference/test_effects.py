@@ -97,7 +97,7 @@ def test_with_the_weights_taken_as_known_the_standard_error_is_r_s_robust_one(da
 
 
 def test_the_doubly_robust_means_are_those_of_r(data):
-    found = doubly_robust(trial(), data, TAU)
+    found = doubly_robust(trial(covariates="age + nodes + grade"), data, TAU)
     close(found.table["estimate"], R["doubly"]["means"], rtol=1e-9)
     close(
         found.difference[["difference", "std_err"]].iloc[0],
