@@ -82,13 +82,13 @@ def analysis(patients: list, drugs: list, stays: list, lists: dict, grace: int, 
         if zero - observed < washout:
             continue
         left[2] += 1
-        if zero > last:
+        if zero >= last:
             continue
         left[3] += 1
         started = [
             (first, value)
             for _, value, _, first, _ in exposures(named(mine, partners.codes), days, washout)
-            if zero <= first <= min(zero + grace, last)
+            if zero <= first <= min(zero + grace, last - 1)
         ]
         begin = min((first for first, _ in started), default=None)
         names = sorted(value for first, value in started if first == begin)

@@ -258,6 +258,18 @@ def test_sixty_partners_are_found_beside_an_immunotherapy_in_a_larger_stand_in(c
     assert (made.table["n"] >= 5).sum() > 60
 
 
+@pytest.mark.parametrize(("name", "patient"), [("snds_drugs", "ben_nir_psa"), ("snds_stays", "nir_ano_17")])
+def test_an_early_event_says_nothing_of_survival_but_what_the_treatment_says(catalog, name, patient):
+    patients = catalog["snds_patients"].read().set_index("ben_nir_psa")
+    events = catalog[name].read(columns=[patient, "exe_soi_dtd"]).set_index(patient)["exe_soi_dtd"]
+    early = events[events - patients["index_date"].reindex(events.index) < pd.Timedelta(60, "D")].index
+    alive = patients[patients["follow_up_days"] > 60].assign(had_one=lambda data: data.index.isin(early).astype(float))
+    assert 0.2 < alive["had_one"].mean() < 0.9
+    alive["days"] = alive["follow_up_days"] - 60
+    fitted = cox(alive, "days", "death", "had_one + C(treatment)").table.set_index("term")
+    assert abs(fitted.loc["had_one", "z"]) < 3
+
+
 def test_a_session_is_a_day_for_the_cancer(catalog):
     stays = catalog["snds_stays"].read()
     sessions = stays[stays["dgn_pal"] == "Z511"]

@@ -184,11 +184,10 @@ def test_who_is_left_out_is_counted_at_each_step_and_what_happens_later_leaves_n
         ["Under 18", 1, 6],
         ["Not given: Immune checkpoint inhibitors", 1, 5],
         ["Observed for fewer than 180 days before time zero", 1, 4],
-        ["Time zero after the end of follow-up", 1, 3],
+        ["No day of follow-up after time zero", 2, 2],
     ]
-    assert found.data["patient"].tolist() == ["p0021", "p0022", "p0025"]
-    assert found.data["duration"].tolist() == [200, 200, 0]  # who dies on the day stays: it is after time zero
-    assert found.data["toxicity"].tolist() == [1, 0, 2]
+    assert found.data["patient"].tolist() == ["p0021", "p0022"]
+    assert found.data["duration"].tolist() == [200, 200] and found.data["toxicity"].tolist() == [1, 0]
 
 
 def test_a_partner_taken_before_is_none_that_was_started():

@@ -120,7 +120,8 @@ def analysis_table(
     Time zero is the first day of the backbone. A partner is started on the first day of an exposure to it, that is
     after `washout` days without cover (:func:`exposures` with that gap), in the grace period and before the end of
     follow-up; a drug that goes on from before is none that is started, and is better known as a covariate. Patients are
-    left out by what is known at time zero only; nothing that happens later leaves anybody out.
+    left out by what is known at time zero, and if they have no day of follow-up after it; nothing that happens later
+    leaves anybody out.
 
     What claims cannot say, and no method mends: most cytotoxics are paid within the stay and seen as sessions without a
     molecule (:func:`sessions_of_unknown_molecule`), or not at all beside an antibody, so that "none" is not always
@@ -238,7 +239,7 @@ def analysis_table(
 
 
 def _reasons_of_time(washout: int) -> list[str]:
-    return [f"Observed for fewer than {washout} days before time zero", "Time zero after the end of follow-up"]
+    return [f"Observed for fewer than {washout} days before time zero", "No day of follow-up after time zero"]
 
 
 def _excluded(patients: "ibis.Table", exclusions: Mapping) -> "ibis.Value":
@@ -265,7 +266,7 @@ def _step(people: "ibis.Table", n_exclusions: int, washout: int) -> "ibis.Value"
     conditions = [
         people["zero"].isnull(),
         people["zero"] - people["observed_day"] < washout,
-        people["zero"] > people["last_day"],
+        people["zero"] >= people["last_day"],
     ]
     later = _first_that_holds(conditions, n_exclusions, ibis.literal(n_exclusions + len(conditions), "int64"))
     return (people["excluded"] < n_exclusions).ifelse(people["excluded"], later)
@@ -331,7 +332,7 @@ def _with_partner(rows, drugs, partners: CodeList, grace: int, washout: int, day
         rows.select("patient", "zero", until=rows["last_day"]), "patient"
     )
     in_time = begun["first_day"].between(begun["zero"], begun["zero"] + grace)
-    begun = begun.filter(in_time & (begun["first_day"] <= begun["until"]))
+    begun = begun.filter(in_time & (begun["first_day"] < begun["until"]))
     first = begun.group_by("patient").agg(begin=begun["first_day"].min())
     names = _first_of(begun.inner_join(first, "patient"), "partner")
     rows = rows.left_join(first, "patient", rname="{name}_of_start")
