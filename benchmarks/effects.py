@@ -1,7 +1,7 @@
 """Whether the intervals of `paillasse.effects` can be trusted: `python benchmarks/effects.py`.
 
 Worlds with known truth are drawn (`paillasse.effects.simulated_world`), analysed, and the answers scored, beside those
-of the methods in common use. `--seeds 50 --to ../data/effects_benchmark.csv` makes the table that the notebook draws.
+of the methods in common use. `--seeds 50 --to data/effects_benchmark.csv` makes the table that the notebook draws.
 """
 
 import argparse

@@ -33,7 +33,10 @@ RENDERED = {
     "tests/test_project.py",
 }
 NOTEBOOKS = {
-    "all": ["adjuvant_combination", "cohort_overview", "risk_model", "survival_analysis", "trial_emulation"],
+    "all": [
+        "adjuvant_combination", "cohort_overview", "combination_ranking", "effects_benchmark", "risk_model",
+        "survival_analysis", "trial_emulation",
+    ],  # fmt: skip
     "survival only": ["survival_analysis"],
 }
 CI = {

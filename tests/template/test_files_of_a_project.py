@@ -35,6 +35,7 @@ COPIED = [
     "docs/release.md",
     "docs/secure-data.md",
     "data/colon.csv",
+    "data/effects_benchmark.csv",
     "data/export.R",
     "data/gbsg.csv",
     "data/heart.csv",
@@ -56,6 +57,8 @@ NOTEBOOKS = {
     "all": [
         "notebooks/adjuvant_combination.ipynb",
         "notebooks/cohort_overview.ipynb",
+        "notebooks/combination_ranking.ipynb",
+        "notebooks/effects_benchmark.ipynb",
         "notebooks/risk_model.ipynb",
         "notebooks/survival_analysis.ipynb",
         "notebooks/trial_emulation.ipynb",

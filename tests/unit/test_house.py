@@ -25,11 +25,7 @@ def test_rooms_import_only_from_floors_below(monkeypatch):
         ("import paillasse", {"pandas", "numpy", "pydantic", "yaml", "plotly", "papermill"}),
         ("import paillasse.catalog", {"ibis", "duckdb", "pandera", "pandas", "pyarrow"}),
         ("import paillasse.cohort", {"tableone", "plotly", "matplotlib"}),
-<<<<<<< HEAD
         ("import paillasse.effects", {"ibis", "duckdb", "scipy.stats", "plotly", "sklearn", "xgboost", "matplotlib"}),
-=======
-        ("import paillasse.effects", {"scipy.stats", "sklearn", "plotly", "matplotlib"}),
->>>>>>> 9d39c7fa0b9cc12ef3888901ff3a2f367502d0ae
         ("import paillasse.survival", {"scipy.stats", "plotly", "lifelines", "sksurv", "matplotlib"}),
         (
             "from paillasse.runs import record",
