@@ -242,7 +242,7 @@ def test_there_is_no_safe_form_where_no_arm_is_large_enough(effects):
 
 def test_figures_draw_every_partner_and_the_safe_one_carries_its_notes(effects):
     figure = effects.figure()
-    assert sorted(figure.layout.yaxis.ticktext) == sorted(effects.table["partner"])
+    assert sorted(figure.layout.yaxis.categoryarray) == sorted(effects.table["partner"])
     assert "Safe form" in effects.disclose(Policy(11, 5)).figure().layout.annotations[0].text
 
 

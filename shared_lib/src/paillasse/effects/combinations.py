@@ -16,6 +16,7 @@ from paillasse.survival._input import half_width, outcome_by_cause, refuse
 from paillasse.tables import View, need_columns, rows_left_out
 
 BANDS = 7  # of the days of starting: within one the intensities are constant and the weights the same
+MOST_SHOWN = 18  # partners of a table that is shown; a scan takes twenty lines of numbers for patients
 UNBALANCED = 0.25  # largest standardised difference after weighting with which an estimate is given
 
 
@@ -75,10 +76,14 @@ class CombinationEffects(Result):
             f"starting the partner, in those who did, from its day on; {level} limits, each for itself.",
             "In no order of merit: see `rank`.",
         ]
+        table = self.table
+        if len(table) > MOST_SHOWN:
+            table = table[table["n"].rank(ascending=False, method="first") <= MOST_SHOWN]
+            notes.append(f"The {MOST_SHOWN} with the most starters; `.table` has all.")
         if len(self.not_estimable):
             notes.append(f"{len(self.not_estimable)} partners are not estimable: see `not_estimable`.")
         title = f"{len(self.table)} partners beside the backbone, {self.n:,} patients"
-        return View(title, self.table[shown], (*notes, *rows_left_out(self.n_dropped)))
+        return View(title, table[shown], (*notes, *rows_left_out(self.n_dropped)))
 
 
 @threadpool_limits.wrap(limits=1)  # many small products: threads would wait for each other, at seven times the CPU

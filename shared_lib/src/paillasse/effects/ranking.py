@@ -8,7 +8,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from paillasse.disclosure import Policy, Result
-from paillasse.effects.combinations import CombinationEffects
+from paillasse.effects.combinations import MOST_SHOWN, CombinationEffects
 from paillasse.errors import InputError
 from paillasse.survival._input import half_width
 from paillasse.tables import View
@@ -83,6 +83,9 @@ class Ranking(Result):
         if len(self.not_estimable):
             notes.append(f"{len(self.not_estimable)} partners are not estimable: see `not_estimable`.")
         shown = at_penalty(self.table, None).drop(columns="penalty")
+        if len(shown) > MOST_SHOWN:
+            shown = shown.head(MOST_SHOWN)
+            notes.append(f"The first {MOST_SHOWN}; `.table` has all, at all penalties.")
         return View(f"Benefit and risk at penalty {penalties[0]:g} (of {len(penalties)})", shown, tuple(notes))
 
 

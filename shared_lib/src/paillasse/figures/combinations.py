@@ -8,27 +8,31 @@ from plotly.subplots import make_subplots
 from paillasse.figures.style import COLOURS, TEMPLATE, styled
 
 LINE = 18  # pixels a partner
+MOST = 30  # partners in a figure: more cannot be read, and look to a scan like a cohort
 
 
 def effects_by_class(table: pd.DataFrame, title: str, axis: str, conf_level: float) -> go.Figure:
-    """Draw each partner's difference with its limits, classes below each other, in no order of merit.
+    """Draw partners' differences with their limits, classes below each other, in no order of merit.
+
+    Of many partners those with the most starters are drawn.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns `partner`, `partner_class`, `delta_rmst`, `delta_rmst_lower`, `delta_rmst_upper`.
+        Columns `partner`, `partner_class`, `n`, `delta_rmst`, `delta_rmst_lower`, `delta_rmst_upper`.
 
     Returns
     -------
     plotly.graph_objects.Figure
     """
+    table = table.sort_values("n", ascending=False, kind="stable").head(MOST)
     table = table.sort_values(["partner_class", "partner"], kind="stable", key=lambda each: each.astype(str))
     columns = ["delta_rmst", "delta_rmst_lower", "delta_rmst_upper"]
     return _intervals(table, columns, table["partner_class"], title, axis, conf_level)
 
 
 def utilities(table: pd.DataFrame, title: str, conf_level: float) -> go.Figure:
-    """Draw each partner's utility with its limits, discoveries in another colour.
+    """Draw the first partners' utilities with their limits, discoveries in another colour.
 
     Parameters
     ----------
@@ -39,12 +43,13 @@ def utilities(table: pd.DataFrame, title: str, conf_level: float) -> go.Figure:
     -------
     plotly.graph_objects.Figure
     """
+    table = table.head(MOST)
     kind = table["discovery"].map({True: "discovery", False: "not sure to be a gain"})
     return _intervals(table, ["utility", "lower", "upper"], kind, title, "Utility, months", conf_level)
 
 
 def probabilities_best(table: pd.DataFrame, title: str, best: int) -> go.Figure:
-    """Draw the probability of being among the best by penalty: partners that reach 5 % at any, one line each.
+    """Draw the probability of being among the best by penalty, a line for each of the partners most likely to be.
 
     Parameters
     ----------
@@ -57,7 +62,7 @@ def probabilities_best(table: pd.DataFrame, title: str, best: int) -> go.Figure:
     """
     wide = table.pivot(index="partner", columns="penalty", values="probability_best")
     wide = wide[wide.max(axis=1) >= 0.05]
-    wide = wide.iloc[np.argsort(wide.mean(axis=1).to_numpy(), kind="stable")]
+    wide = wide.iloc[np.argsort(wide.mean(axis=1).to_numpy(), kind="stable")[-MOST:]]
     figure = go.Figure()
     figure.add_heatmap(
         x=[f"{penalty:g}" for penalty in wide.columns], y=[str(each) for each in wide.index],
@@ -120,19 +125,19 @@ def specification_curve(
 
 def _intervals(table, columns: list[str], kinds, title: str, axis: str, conf_level: float) -> go.Figure:
     value, lower, upper = (table[name].to_numpy(dtype=float) for name in columns)
-    place, kinds = np.arange(len(table))[::-1], kinds.astype(str).to_numpy()
+    labels, kinds = table["partner"].astype(str).to_numpy(), kinds.astype(str).to_numpy()
     figure = go.Figure()
     for number, kind in enumerate(dict.fromkeys(kinds)):
         own = kinds == kind
         figure.add_scatter(
-            x=value[own], y=place[own], mode="markers", name=kind, customdata=np.column_stack([lower, upper])[own],
+            x=value[own], y=labels[own], mode="markers", name=kind, customdata=np.column_stack([lower, upper])[own],
             marker={"color": COLOURS[number % len(COLOURS)], "size": 7},
             error_x={"type": "data", "symmetric": False, "array": (upper - value)[own],
                      "arrayminus": (value - lower)[own], "width": 0, "thickness": 1.5},
             hovertemplate="%{x:.2f} (%{customdata[0]:.2f} to %{customdata[1]:.2f})<extra></extra>",
         )  # fmt: skip
     figure.add_vline(x=0, line={"color": "#888", "dash": "dot"})
-    ticks = {"tickvals": place, "ticktext": [str(each) for each in table["partner"]], "range": [-0.7, len(table) - 0.3]}
-    figure.update_yaxes(**ticks, ticks="", automargin=True, showgrid=False)
+    order = {"categoryorder": "array", "categoryarray": list(labels[::-1]), "range": [-0.7, len(table) - 0.3]}
+    figure.update_yaxes(type="category", **order, ticks="", tickmode="linear", automargin=True, showgrid=False)
     figure.update_xaxes(title_text=f"{axis}, with {100 * conf_level:g}% limits")
     return styled(figure, title_text=title, height=170 + LINE * len(table))
