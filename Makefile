@@ -4,7 +4,7 @@ RUN = "$(PYTHON)" in_env.py
 LOCK = --upgrade --universal --generate-hashes --no-header --python-version 3.11
 
 .PHONY: help setup demo lab test test-slow test-spark test-slurm refresh reference
-.PHONY: bench-catalog bench-runs bench-scan bench-survival labextension lint lock clean
+.PHONY: bench-catalog bench-claims bench-effects bench-runs bench-scan bench-survival labextension lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these recipes
@@ -45,11 +45,17 @@ reference:  ## ask R again for the answers that the tests compare with
 bench-catalog:  ## measure the catalogue beside plain DuckDB and pandas (some minutes)
 	$(RUN) python benchmarks/catalog.py
 
+bench-claims:  ## measure the way from 20 million claims to the analysis table of combinations (a minute)
+	$(RUN) python benchmarks/effects_claims.py
+
 bench-scan:  ## measure a scan of 200 notebooks of 1 MB (a minute)
 	$(RUN) python benchmarks/scan.py
 
 bench-survival:  ## measure the survival engine beside lifelines, scikit-survival and R, where installed (half an hour)
 	$(RUN) python benchmarks/survival.py
+
+bench-effects:  ## score the effects of many combinations on five worlds with known truth (some minutes)
+	$(RUN) python benchmarks/effects.py
 
 bench-runs:  ## measure a sweep of runs beside papermill alone (a quarter of an hour)
 	$(RUN) python benchmarks/runs.py

@@ -44,6 +44,7 @@ COPIED = [
     "docs/release.md",
     "docs/secure-data.md",
     "data/colon.csv",
+    "data/effects_benchmark.csv",
     "data/export.R",
     "data/gbsg.csv",
     "data/heart.csv",
@@ -67,8 +68,11 @@ NOTEBOOKS = {
     "adjuvant": "notebooks/adjuvant_combination.ipynb",
     "prognosis": "notebooks/risk_model.ipynb",
     "emulation": "notebooks/trial_emulation.ipynb",
+    "ranking": "notebooks/combination_ranking.ipynb",
+    "benchmark": "notebooks/effects_benchmark.ipynb",
 }
 CLAIMS = {"snds_patients", "snds_drugs", "snds_stays"}
+RANKED = CLAIMS | {"profiler"}
 RESTRICTED = {"lung_io", "head_neck_rt", "profiler", "skin_readers"} | CLAIMS
 LICENCES = {
     "Apache-2.0": "Apache License",
@@ -155,8 +159,10 @@ def project(template, answers, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def notebooks(answers) -> list[str]:
+def notebooks(answers, restricted) -> list[str]:
     words = list(NOTEBOOKS) if answers["notebooks"] == "all" else answers["notebooks"].split(", ")
+    if answers["notebooks"] == "all" and not RANKED <= restricted:
+        words.remove("ranking")  # it reads these
     return sorted(NOTEBOOKS[word] for word in words)
 
 
