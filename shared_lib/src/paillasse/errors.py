@@ -56,6 +56,12 @@ class ProjectError(PaillasseError):
     """A project's folder, its lock or its wheelhouse is not as it should be."""
 
 
+class UpdateError(PaillasseError):
+    """A newer template cannot be looked for or brought in; the project is as it was."""
+
+    exit_code = 10
+
+
 class ReleaseError(PaillasseError):
     """A bundle is not made, decided or reviewed as asked."""
 
