@@ -11,7 +11,6 @@ All are trees in the project's object store, merged in a scratch repository besi
 touched, and the team's own settings and merge drivers have no say.
 """
 
-import json
 import logging
 import shlex
 import warnings
@@ -187,7 +186,7 @@ def settle(scratch: Scratch, path: str, sides: dict[int, Blob], merged: Merged) 
     if path.endswith(".ipynb"):
         try:
             content, in_conflict = merge_notebooks(contents[OLD], contents[TEAM], contents[NEW])
-        except Exception:  # of whatever is no notebook
+        except Exception:  # of what is no notebook, or of nbdime: the team's stays, in conflict
             return None
         if not in_conflict:
             merged.notes.append(f"{path}: merged cell by cell; execute it anew: make refresh")
@@ -235,15 +234,14 @@ def merge_notebooks(old: bytes, team: bytes, new: bytes) -> tuple[bytes, bool]:
     with without_iri_grammar():
         from nbdime.merging.notebooks import merge_notebooks as merged_by_nbdime
 
-    versions = []
-    for content in (old, team, new):
-        notebook = json.loads(content)
-        nbformat.validate(notebook, relax_add_props=True)
-        versions.append(nbformat.from_dict(notebook))
     logging.getLogger("nbdime").setLevel(logging.ERROR)
-    merged, decisions = merged_by_nbdime(*versions)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # nbdime's cells with marks have no id
+        warnings.simplefilter("ignore")  # of cells without an id, which old notebooks have, and nbdime's with marks
+        versions = [nbformat.reads(content.decode("utf-8"), as_version=4) for content in (old, team, new)]
+        merged, decisions = merged_by_nbdime(*versions)
         _, merged = nbformat.validator.normalize(merged)
     nbformat.validate(merged)
-    return as_bytes(merged), any(decision.conflict for decision in decisions)
+    content = as_bytes(merged)
+    for theirs, ours in ((b"<<<<<<< local", b"<<<<<<< yours"), (b">>>>>>> remote", b">>>>>>> template")):
+        content = content.replace(theirs, ours)  # the names that git's marks have in the other files
+    return content, any(decision.conflict for decision in decisions)
