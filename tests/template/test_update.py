@@ -6,7 +6,6 @@ import resource
 import shutil
 import stat
 import subprocess
-import sys
 import time
 import tomllib
 from pathlib import Path
@@ -15,71 +14,9 @@ import nbformat
 import pytest
 import yaml
 from cookiecutter.main import cookiecutter
+from repository import Repository
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + bytes(range(256))
-
-
-class Repository:
-    """A folder under git, edited and committed as people do it."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]):
-        self.folder, self.environment = folder, environment
-
-    def run(self, *command: str | Path, **more: str) -> subprocess.CompletedProcess:
-        told = {"capture_output": True, "encoding": "utf-8", "stdin": subprocess.DEVNULL, "check": False}
-        return subprocess.run(list(map(str, command)), cwd=self.folder, env=self.environment | more, **told)
-
-    def git(self, *arguments: str | Path) -> str:
-        done = self.run("git", *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    def paillasse(self, *arguments: str | Path, **more: str) -> subprocess.CompletedProcess:
-        return self.run(sys.executable, "-m", "paillasse.cli", *arguments, **more)
-
-    def updated(self, *arguments: str | Path) -> str:
-        """What an update says that has no conflict."""
-        done = self.paillasse("update", *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def read(self, name: str) -> str:
-        return (self.folder / name).read_text(encoding="utf-8")
-
-    def write(self, name: str, content: str | bytes) -> None:
-        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.folder / name).write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-
-    def edit(self, name: str, old: str, new: str) -> None:
-        text = self.read(name)
-        assert old in text, f"{old!r} is not in {name}"
-        self.write(name, text.replace(old, new, 1))
-
-    def append(self, name: str, text: str) -> None:
-        self.write(name, self.read(name) + text)
-
-    def edit_cell(self, name: str, position: int, source: str) -> None:
-        notebook = nbformat.reads(self.read(name), as_version=4)
-        notebook.cells[position].source = source
-        self.write(name, nbformat.writes(notebook) + "\n")
-
-    def add_cell(self, name: str, source: str) -> None:
-        notebook = nbformat.reads(self.read(name), as_version=4)
-        notebook.cells.append(nbformat.v4.new_markdown_cell(source, id="ours"))
-        self.write(name, nbformat.writes(notebook) + "\n")
-
-    def commit(self, message: str, tag: str | None = None) -> str:
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", message)
-        if tag:
-            self.git("tag", "--annotate", tag, "--message", tag)
-        return self.git("rev-parse", "HEAD")
-
-    def record(self) -> dict:
-        return json.loads(self.read(".paillasse.json"))
-
-    def cells(self, name: str) -> list[str]:
-        return [cell.source for cell in nbformat.read(self.folder / name, as_version=4).cells]
 
 
 def cpu_of_children() -> float:
@@ -116,17 +53,9 @@ def second_version(template: Repository) -> None:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory, clean_environment) -> dict[str, str]:
-    home = tmp_path_factory.mktemp("home")
-    environment = clean_environment(home)
-    (home / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.org\n", encoding="utf-8")
-    return environment
-
-
-@pytest.fixture(scope="module")
-def origin(template, tmp_path_factory, environment) -> Repository:
+def origin(template, tmp_path_factory, person) -> Repository:
     """The template with four versions."""
-    origin = Repository(shutil.copytree(template, tmp_path_factory.mktemp("four") / "paillasse"), environment)
+    origin = Repository(shutil.copytree(template, tmp_path_factory.mktemp("four") / "paillasse"), person)
     origin.git("tag", "v0.1.0")
     (origin.folder / "shared_lib/src/paillasse/second.py").touch()
     second_version(origin)
@@ -144,7 +73,7 @@ def origin(template, tmp_path_factory, environment) -> Repository:
 
 
 @pytest.fixture(scope="module")
-def young(origin, tmp_path_factory, environment) -> Repository:
+def young(origin, tmp_path_factory, person) -> Repository:
     """A project of the first version, as it was on its first day. Tests take a copy."""
     folder = tmp_path_factory.mktemp("young")
     clone = folder / "clone"
@@ -154,7 +83,7 @@ def young(origin, tmp_path_factory, environment) -> Repository:
     made = cookiecutter(
         str(clone), no_input=True, output_dir=str(folder), default_config=settings, extra_context=answers
     )
-    project = Repository(Path(made), environment)
+    project = Repository(Path(made), person)
     content = project.record() | {"template": origin.folder.as_posix()}
     project.write(".paillasse.json", json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
     project.commit("The template is where it is for everybody")

@@ -226,12 +226,11 @@ def merge_notebooks(old: bytes, team: bytes, new: bytes) -> tuple[bytes, bool]:
     Exception
         One of the three is no notebook.
     """
-    import nbformat
-
     from paillasse.light_imports import without_iri_grammar
     from paillasse.notebooks.stored import as_bytes
 
     with without_iri_grammar():
+        import nbformat
         from nbdime.merging.notebooks import merge_notebooks as merged_by_nbdime
 
     logging.getLogger("nbdime").setLevel(logging.ERROR)
