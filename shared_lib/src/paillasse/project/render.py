@@ -52,11 +52,13 @@ def render(template: Template, of: Version, answers: dict, folder: Path) -> Rend
     # Neither the person's own settings nor their home are read or written.
     own = {"default_context": answers, "replay_dir": f"{folder}/replay", "cookiecutters_dir": f"{folder}/clones"}
     settings.write_text(yaml.safe_dump(own, allow_unicode=True), encoding="utf-8")
+    # cookiecutter leaves the hooks that it runs in the temporary folder.
+    variables = {"PYTHONUTF8": "1"} | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
     options = ["--no-input", "--config-file", settings, "--output-dir", made]
     done = subprocess.run(
         [sys.executable, "-m", "cookiecutter", files, *options],
         cwd=folder,
-        env=environment_without_repository() | {"PYTHONUTF8": "1"},
+        env=environment_without_repository() | variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
