@@ -147,6 +147,10 @@ class Template:
         here, newest = self.version(commit), self.newest()
         return Standing(here, newest, int(self._git("rev-list", "--count", f"{here.commit}..{newest.commit}")))
 
+    def last_standing(self, commit: str) -> tuple[Standing, datetime.date] | tuple[None, None]:
+        """The same as it was at the last look, and its day, without a look now; None where there was no look."""
+        return (self.standing(commit), self.looked) if self.looked else (None, None)
+
     def version(self, name: str) -> Version:
         """The version of a tag, a branch or a commit.
 

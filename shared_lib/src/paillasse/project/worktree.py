@@ -56,6 +56,12 @@ class Note:
     conflicts: list[str]
 
 
+def unfinished(project: Path) -> bool:
+    """Whether an update, or its undo, has stopped half-way."""
+    note = WorkTree(project).note()
+    return note is not None and note.state != "applied"
+
+
 class WorkTree:
     """A project's folder, which is a git repository's."""
 
@@ -66,7 +72,6 @@ class WorkTree:
             raise UpdateError(f"{project} is not the top of its git repository; an update works only there.")
         self.git_folder = Path(git("-C", project, "rev-parse", "--absolute-git-dir"))
         self.own = self.git_folder / "paillasse"
-        self.own.mkdir(exist_ok=True)
         self._index = {"GIT_INDEX_FILE": str(self.own / "index")}
 
     def head(self) -> str:
@@ -89,6 +94,7 @@ class WorkTree:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """One update at a time."""
+        self.own.mkdir(exist_ok=True)
         lock = FileLock(self.own / "lock")
         try:
             lock.acquire(blocking=False)
