@@ -293,6 +293,12 @@ def test_a_persons_own_settings_of_cookiecutter_have_no_say(project):
     assert project.read("README.md").startswith("# Team\n\nThe first.")
 
 
+def test_the_template_is_told_that_it_makes_an_update(project, template):
+    hook = HOOK + 'import os\nassert os.environ["PAILLASSE_UPDATE"]\n'
+    version(template, "v3.0", **{"hooks/post_gen_project.py": hook})
+    assert updates.update(project.folder).conflicts == {}
+
+
 # The shared library
 
 
@@ -367,6 +373,29 @@ def test_it_goes_back_to_an_older_version_too(project, files_of):
     record = ".paillasse.json"
     assert json.loads(after.pop(record)) == json.loads(before.pop(record))
     assert after == before
+
+
+def test_in_a_second_working_tree_of_the_repository_it_works_too(project, tmp_path):
+    project.git("worktree", "add", "--quiet", "-b", "update", tmp_path / "second")
+    second = Repository(tmp_path / "second", project.environment)
+    before = state(second)
+    assert updates.update(second.folder).conflicts == {}
+    assert "The first." in second.read("README.md") and "One." in project.read("README.md")
+    updates.undo(second.folder)
+    assert state(second) == before
+
+
+def test_names_with_accents_spaces_and_line_breaks_are_names_like_others(project):
+    odd = "é 'tude\n\"x\" #1.md"
+    project.write(odd, "Ours.\n")
+    project.git("mv", "README.md", "read me «ici».md")
+    project.edit("read me «ici».md", "One.", "Ours.")
+    project.commit("Ours")
+    before = state(project)
+    assert set(updates.update(project.folder).conflicts) == {"read me «ici».md"}
+    assert "The first." in project.read("read me «ici».md")
+    updates.undo(project.folder)
+    assert state(project) == before
 
 
 def test_the_team_s_git_settings_have_no_say(project):

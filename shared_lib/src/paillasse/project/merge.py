@@ -11,11 +11,13 @@ All are trees in the project's object store, merged in a scratch repository besi
 touched, and the team's own settings and merge drivers have no say.
 """
 
+import json
 import logging
 import shlex
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 from paillasse.project.git import NOBODY, WITHOUT_SETTINGS, git, git_bytes, names
 from paillasse.project.lock import FILE as LOCK
@@ -29,6 +31,17 @@ SETTINGS = {
     "merge.renames": "true",
     "merge.conflictStyle": "merge",
     "core.bare": "true",
+}
+# Of nbdime. Outputs that both have changed are the team's: another execution replaces them, no person has to.
+OF_NOTEBOOKS = SimpleNamespace(
+    merge_strategy="inline", input_strategy=None, output_strategy="use-local", ignore_transients=True, log_level="ERROR"
+)
+# nbdime's marks → with the names that git's have in the other files.
+MARKS = {
+    b"<<<<<<< local": b"<<<<<<< yours",
+    b">>>>>>> remote": b">>>>>>> template",
+    b"<<<<<<< LOCAL CELL DELETED": b"<<<<<<< yours: cell deleted",
+    b"<<<<<<< REMOTE CELL DELETED": b"<<<<<<< template: cell deleted",
 }
 OLD, TEAM, NEW = 1, 2, 3  # git's stages: the common ancestor, ours, theirs
 
@@ -153,7 +166,7 @@ def merge(scratch: Scratch, old: str, team: str, new: str, record: bytes) -> Mer
             merged.stages[path] = sides
             merged.conflicts[path] = settled.todo if settled else in_words(scratch, tree, path, sides)
     entries = scratch.entries(scratch.changed(tree, files) if files else tree)
-    entries[LIBRARY] = scratch.entries(new)[LIBRARY]
+    entries |= {name: entry for name, entry in scratch.entries(new).items() if name == LIBRARY}
     entries[RECORD] = f"100644 blob {scratch.blob(record)}\t{RECORD}"
     merged.tree = scratch.tree(entries)
     return merged
@@ -224,7 +237,7 @@ def merge_notebooks(old: bytes, team: bytes, new: bytes) -> tuple[bytes, bool]:
     Raises
     ------
     Exception
-        One of the three is no notebook.
+        One of the three is no notebook, or in another format.
     """
     from paillasse.light_imports import without_iri_grammar
     from paillasse.notebooks.stored import as_bytes
@@ -236,11 +249,13 @@ def merge_notebooks(old: bytes, team: bytes, new: bytes) -> tuple[bytes, bool]:
     logging.getLogger("nbdime").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of cells without an id, which old notebooks have, and nbdime's with marks
+        if {json.loads(content)["nbformat"] for content in (old, team, new)} != {4}:
+            raise ValueError("not notebook format 4")
         versions = [nbformat.reads(content.decode("utf-8"), as_version=4) for content in (old, team, new)]
-        merged, decisions = merged_by_nbdime(*versions)
+        merged, decisions = merged_by_nbdime(*versions, OF_NOTEBOOKS)
         _, merged = nbformat.validator.normalize(merged)
     nbformat.validate(merged)
     content = as_bytes(merged)
-    for theirs, ours in ((b"<<<<<<< local", b"<<<<<<< yours"), (b">>>>>>> remote", b">>>>>>> template")):
-        content = content.replace(theirs, ours)  # the names that git's marks have in the other files
+    for of_nbdime, ours in MARKS.items():
+        content = content.replace(of_nbdime, ours)
     return content, any(decision.conflict for decision in decisions)

@@ -26,12 +26,13 @@ class Rendered:
     ----------
     folder
         Where its files are.
-    answers
-        Those that it was made with: the given ones as far as the template asks for them, and defaults.
+    record
+        What its `.paillasse.json` says; its answers are the given ones, as far as the template asks for them, and
+        defaults.
     """
 
     folder: Path
-    answers: dict
+    record: dict
 
 
 def render(template: Template, of: Version, answers: dict, folder: Path) -> Rendered:
@@ -52,8 +53,9 @@ def render(template: Template, of: Version, answers: dict, folder: Path) -> Rend
     # Neither the person's own settings nor their home are read or written.
     own = {"default_context": answers, "replay_dir": f"{folder}/replay", "cookiecutters_dir": f"{folder}/clones"}
     settings.write_text(yaml.safe_dump(own, allow_unicode=True), encoding="utf-8")
+    # The template is told, so that it takes an answer that was right when it was given: a day that has passed, say.
     # cookiecutter leaves the hooks that it runs in the temporary folder.
-    variables = {"PYTHONUTF8": "1"} | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+    variables = {"PYTHONUTF8": "1", "PAILLASSE_UPDATE": "1"} | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
     options = ["--no-input", "--config-file", settings, "--output-dir", made]
     done = subprocess.run(
         [sys.executable, "-m", "cookiecutter", files, *options],
@@ -71,8 +73,7 @@ def render(template: Template, of: Version, answers: dict, folder: Path) -> Rend
         raise UpdateError(
             f"The template's version {of} makes no project of this one's answers, those of {RECORD}. It says:\n{said}"
         )
-    record = json.loads((projects[0] / RECORD).read_text(encoding="utf-8"))
-    return Rendered(projects[0], record["answers"])
+    return Rendered(projects[0], json.loads((projects[0] / RECORD).read_text(encoding="utf-8")))
 
 
 def refuse_what_it_needs(of: Version, files: Path) -> None:

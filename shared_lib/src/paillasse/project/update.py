@@ -144,7 +144,7 @@ def brought(work: WorkTree, template: Template, record: Record, here: Version, w
         old, new = (scratch.tree_of(each.folder) for each in (old_made, new_made))
         team = work.git("rev-parse", f"{before}^{{tree}}")
         refuse_changed_library(work, scratch, old, team, new)
-        content = {"template": record.template, "commit": wanted.commit, "answers": new_made.answers}
+        content = new_made.record | {"template": record.template, "commit": wanted.commit}
         text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         merged = merge(scratch, old, team, new, text.encode("utf-8"))
     files = len(names(work.git("diff-tree", "-r", "-z", "--no-renames", "--name-only", team, merged.tree)))
@@ -195,13 +195,13 @@ def refuse_changed_library(work: WorkTree, scratch: Scratch, old: str, team: str
 
 def told_about_answers(kept: dict, made: Rendered) -> list[str]:
     """What a person should know about the answers with which the new version was made."""
-    notes = []
-    for question, answer in made.answers.items():
+    notes, answers = [], made.record["answers"]
+    for question, answer in answers.items():
         if question not in kept:
             notes.append(f"{RECORD}: a new question has its default: {question} = {answer}")
         elif answer != kept[question]:
             notes.append(f"{RECORD}: {question} was {kept[question]}, which is no choice any more; now {answer}")
-    gone = [question for question in kept if question not in made.answers]
+    gone = [question for question in kept if question not in answers]
     return [*notes, *(f"{RECORD}: {question} is not asked any more" for question in gone)]
 
 

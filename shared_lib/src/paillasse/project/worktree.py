@@ -110,7 +110,8 @@ class WorkTree:
         going_on = [what for name, what in IN_PROGRESS.items() if (self.git_folder / name).exists()]
         if going_on:
             raise UpdateError(f"A {going_on[0]} is not finished. Finish or abort it first: git status")
-        changed = [each[3:] for each in names(self.git("status", "--porcelain", "-z", "--untracked-files=no"))]
+        options = ["--porcelain", "-z", "--no-renames", "--untracked-files=no"]
+        changed = [each[3:] for each in names(self.git("status", *options))]
         if not changed:
             return
         if note := self.note():
