@@ -436,6 +436,34 @@ def test_killed_half_way_the_next_update_repairs_and_goes_on(project, files_of):
     assert files_of(project.folder) == updated
 
 
+def test_what_was_done_after_a_kill_is_kept_and_told(project):
+    assert project.run(sys.executable, "-c", KILLED, "_set_stages", "update").returncode == -9
+    project.append("README.md", "Written in between.\n")
+    said = project.updated()
+    commit = re.search("git show ([0-9a-f]{12})", said)[1]
+    assert project.git("show", f"{commit}:README.md").endswith("Written in between.")
+
+
+def test_what_is_saved_while_an_update_is_made_ready_stops_it(project, monkeypatch):
+    def saved(*arguments, **more):
+        project.append("README.md", "Saved meanwhile.\n")
+        return merge(*arguments, **more)
+
+    merge = updates.merge
+    monkeypatch.setattr(updates, "merge", saved)
+    with pytest.raises(UpdateError, match=r"Not everything is committed: README.md"):
+        updates.update(project.folder)
+    assert project.read("README.md").endswith("Saved meanwhile.\n")
+    assert "One." in project.read("README.md")
+
+
+def test_a_fetch_that_was_killed_is_no_hindrance(project):
+    (project.folder / ".git/paillasse/template.git/refs/tags").mkdir(parents=True)
+    for name in ("packed-refs.lock", "refs/tags/v1.0.lock"):
+        (project.folder / ".git/paillasse/template.git" / name).touch()
+    assert updates.standing(project.folder).behind == 1
+
+
 def test_killed_half_way_through_an_undo_the_next_one_ends_it(project, files_of):
     before, files = state(project), files_of(project.folder)
     updates.update(project.folder)

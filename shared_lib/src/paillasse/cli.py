@@ -296,6 +296,7 @@ def update(source, to, checking, undoing):
     """
     from paillasse.project import update as updates
     from paillasse.project.doctor import find_project
+    from paillasse.project.worktree import kept_aside
 
     if checking + undoing > 1 or (undoing and (source or to)) or (checking and to):
         raise click.UsageError("--check goes with --from only, and --undo alone.")
@@ -304,7 +305,7 @@ def update(source, to, checking, undoing):
         kept = updates.undo(project)
         click.echo("The update is taken back: all its files are as in the last commit.")
         if kept:
-            click.echo(f"What was done to them since is kept: git show {kept[:12]}")
+            click.echo(kept_aside(kept))
     elif checking:
         standing = updates.standing(project, source)
         click.echo(str(standing))

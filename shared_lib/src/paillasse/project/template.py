@@ -127,9 +127,9 @@ class Template:
         """
         source = located(self.recorded if source is None else source)
         shown = without_password(source)
-        if not self.folder.is_dir():
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            git("init", "--quiet", "--bare", "--template=", self.folder)
+        git("init", "--quiet", "--bare", "--template=", self.folder)  # does nothing where there is one
+        for lock in self.folder.rglob("*.lock"):  # of a fetch that was killed: one update of a project runs at a time
+            lock.unlink()
         # Nobody can be asked in CI.
         alone = {} if sys.stdin is not None and sys.stdin.isatty() else {"GIT_TERMINAL_PROMPT": "0"}
         try:

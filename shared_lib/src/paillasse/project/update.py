@@ -75,9 +75,10 @@ def standing(project: Path, source: str | None = None) -> Standing:
     UpdateError
         The template cannot be reached, or the project's version is not in it.
     """
-    template, record = Template(project), read_record(project)
-    template.fetch(source)
-    return template.standing(recorded_commit(record, template, WorkTree(project)))
+    work, template, record = WorkTree(project), Template(project), read_record(project)
+    with work.held():
+        template.fetch(source)
+        return template.standing(recorded_commit(record, template, work))
 
 
 def undo(project: Path) -> str | None:
@@ -122,7 +123,7 @@ def update(project: Path, source: str | None = None, to: str | None = None) -> U
         if wanted.commit == here.commit:
             return Update(here, wanted, 0, {}, ())
         done = brought(work, template, record, here, wanted)
-    first = ("an update that was interrupted before was taken back first",) if repaired else ()
+    first = [repaired] if repaired else []
     return Update(here, wanted, done.files, done.conflicts, (*first, *done.notes))
 
 

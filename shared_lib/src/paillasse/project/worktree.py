@@ -20,6 +20,7 @@ from paillasse.files import write_atomically
 from paillasse.project.git import NOBODY, git, names
 from paillasse.project.merge import Blob
 
+LEFT = "refs/paillasse/update"  # all files as the update has left them: git prunes nothing that has a name
 KEPT = "refs/paillasse/undone"  # what somebody had done to files of an update that was taken back
 IN_PROGRESS = {
     "MERGE_HEAD": "merge",
@@ -54,6 +55,11 @@ class Note:
     tree: str
     to: str
     conflicts: list[str]
+
+
+def kept_aside(commit: str | None) -> str:
+    """Where what somebody has done to files that were taken back is kept, in words."""
+    return f"What was done to its files since is kept: git show {commit[:12]}" if commit else ""
 
 
 def unfinished(project: Path) -> bool:
@@ -126,6 +132,9 @@ class WorkTree:
 
         Whatever stops it, Ctrl-C too, all is as before; where it is killed, the next update or undo sees to that.
         """
+        self.refuse_unless_committed()  # once more: making the two projects took its time
+        if self.head() != note.before:
+            raise UpdateError("Something was committed while the update was made ready. Update again.")
         before = self.git("rev-parse", f"{note.before}^{{tree}}")
         added = [path for path, kind in self._touched(before, note.tree).items() if kind == "A"]
         in_the_way = [path for path in added if os.path.lexists(self.project / path)]
@@ -134,12 +143,15 @@ class WorkTree:
                 f"The template brings files where others are that git does not track: {', '.join(in_the_way[:5])}. "
                 "Move them away, or add and commit them."
             )
+        self.git("update-ref", LEFT, note.tree)
         self._write(note)
         try:
             with self._index_held():
                 self.git("update-index", "-q", "--refresh", codes=(0, 1), **self._index)
                 self.git("read-tree", "-m", "-u", before, note.tree, **self._index)
                 self._set_stages(stages)
+        except UpdateError as error:
+            raise UpdateError(f"{error} {kept_aside(self.undo())}") from None
         except BaseException:
             self.undo()
             raise
@@ -183,15 +195,15 @@ class WorkTree:
             paths = "".join(f"{path}\0" for path in restored)
             self.git("checkout-index", "--force", "--index", "-z", "--stdin", given=paths, **self._index)
         self._note.unlink()
+        self.git("update-ref", "-d", LEFT)
         return kept
 
-    def repair(self) -> bool:
-        """Take back what an interrupted update or undo has begun; whether there was any."""
+    def repair(self) -> str:
+        """Take back what an interrupted update or undo has begun; what was done, in words, if anything."""
         note = self.note()
         if note is None or note.state == "applied":
-            return False
-        self.undo()
-        return True
+            return ""
+        return f"an update that was interrupted before was taken back first. {kept_aside(self.undo())}".strip()
 
     def git(self, *arguments: str | Path, **more) -> str:
         return git("-C", self.project, *arguments, **more)
