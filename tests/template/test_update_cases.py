@@ -225,6 +225,7 @@ def test_a_bundle_without_its_history_is_told(project, template, tmp_path):
     assert f"The template at {tmp_path}/part.bundle cannot be read." in refusal(project, str(tmp_path / "part.bundle"))
 
 
+@pytest.mark.slow
 def test_a_bundle_without_a_head_is_enough(project, template, tmp_path):
     template.git("bundle", "create", "--quiet", tmp_path / "tags.bundle", "--tags")
     assert updates.update(project.folder, str(tmp_path / "tags.bundle")).conflicts == {}
@@ -284,6 +285,7 @@ def test_questions_that_are_new_gone_or_have_other_choices_are_told(project, tem
     assert project.record()["answers"] == {"project_slug": "small", "shape": "round", "region": "Île-de-France"}
 
 
+@pytest.mark.slow
 def test_a_persons_own_settings_of_cookiecutter_have_no_say(project):
     (Path(project.environment["HOME"]) / ".cookiecutterrc").write_text("default_context: {team: Somebody}\n")
     try:
@@ -293,6 +295,7 @@ def test_a_persons_own_settings_of_cookiecutter_have_no_say(project):
     assert project.read("README.md").startswith("# Team\n\nThe first.")
 
 
+@pytest.mark.slow
 def test_the_template_is_told_that_it_makes_an_update(project, template):
     hook = HOOK + 'import os\nassert os.environ["PAILLASSE_UPDATE"]\n'
     version(template, "v3.0", **{"hooks/post_gen_project.py": hook})
@@ -339,6 +342,7 @@ def test_a_table_and_a_picture_that_both_changed_are_the_team_s_until_somebody_d
     assert project.git("status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_a_notebook_that_is_none_is_the_team_s_in_conflict(project, template):
     version(template, "v3.0", **{f"{OF_PROJECT}/a.ipynb": '{"cells": []}'})
     project.write("a.ipynb", "<<<<<<< HEAD\n")
@@ -363,6 +367,7 @@ def test_a_file_in_the_way_is_never_overwritten_though_git_ignores_it(project, t
     assert project.read(".env") == "PASSWORD=x\n"
 
 
+@pytest.mark.slow
 def test_it_goes_back_to_an_older_version_too(project, files_of):
     before = files_of(project.folder)
     updates.update(project.folder)
@@ -375,6 +380,7 @@ def test_it_goes_back_to_an_older_version_too(project, files_of):
     assert after == before
 
 
+@pytest.mark.slow
 def test_in_a_second_working_tree_of_the_repository_it_works_too(project, tmp_path):
     project.git("worktree", "add", "--quiet", "-b", "update", tmp_path / "second")
     second = Repository(tmp_path / "second", project.environment)
@@ -385,6 +391,7 @@ def test_in_a_second_working_tree_of_the_repository_it_works_too(project, tmp_pa
     assert state(second) == before
 
 
+@pytest.mark.slow
 def test_names_with_accents_spaces_and_line_breaks_are_names_like_others(project):
     odd = "é 'tude\n\"x\" #1.md"
     project.write(odd, "Ours.\n")
@@ -436,6 +443,7 @@ def test_killed_half_way_the_next_update_repairs_and_goes_on(project, files_of):
     assert files_of(project.folder) == updated
 
 
+@pytest.mark.slow
 def test_what_was_done_after_a_kill_is_kept_and_told(project):
     assert project.run(sys.executable, "-c", KILLED, "_set_stages", "update").returncode == -9
     project.append("README.md", "Written in between.\n")
@@ -509,6 +517,7 @@ def test_an_undo_without_an_update_or_after_its_commit_says_what_to_do(project):
     assert "The first." in project.read("README.md")
 
 
+@pytest.mark.slow
 def test_nothing_is_left_in_the_temporary_folder(project, tmp_path):
     (tmp_path / "tmp").mkdir()
     assert project.paillasse("update", TMPDIR=str(tmp_path / "tmp")).returncode == 0
