@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from paillasse.errors import PaillasseError, ProjectError, UpdateError
+from paillasse.errors import PaillasseError, ProjectError, UpdateError, some_of
 from paillasse.files import nearest
 from paillasse.project.template import RECORD
 
@@ -135,7 +135,7 @@ def environment(project: Path, profile: str | None) -> Iterator[Finding]:
         elif installed[name][1] is None or not _same(installed[name][1], folder):
             wrong.append(f"{name} is not the one of {folder.relative_to(project).as_posix() or 'this folder'}")
     if wrong:
-        yield Finding("wrong", f"not what {FILE} says: {_some(wrong)}", remake(project))
+        yield Finding("wrong", f"not what {FILE} says: {some_of(wrong)}", remake(project))
     else:
         yield Finding("ok", f"{len(locked)} packages, as in {FILE}; Python {sys.version.split()[0]}")
 
@@ -380,7 +380,3 @@ def _catalog(project: Path, profile: str | None):
 
 def _same(a: Path, b: Path) -> bool:
     return os.path.normcase(a.resolve()) == os.path.normcase(b.resolve())
-
-
-def _some(texts: list[str]) -> str:
-    return ", ".join(texts[:5]) + (f" and {len(texts) - 5} more" if len(texts) > 5 else "")

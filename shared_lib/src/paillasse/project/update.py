@@ -6,13 +6,13 @@ so squash-merges, rebases and fresh clones do no harm. The result is staged, in 
 """
 
 import json
-import re
+import shlex
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from paillasse.errors import UpdateError
+from paillasse.errors import UpdateError, some_of
 from paillasse.project.git import git_bytes, names, refuse_old_git
 from paillasse.project.merge import LIBRARY, Scratch, merge
 from paillasse.project.render import Rendered, render
@@ -55,7 +55,7 @@ class Update:
         else:
             first = f"From {self.here} to {self.to}: {self.files} files changed. They are staged, not committed."
             lines = [first, *lines]
-            commit = f"git commit -m 'Update the template to {self.to.name}'"
+            commit = f"git commit -m {shlex.quote(f'Update the template to {self.to.name}')}"
             lines += [f"Look: git diff --staged. Then: make test; {commit}", undo]
         return "\n".join(lines)
 
@@ -181,13 +181,11 @@ def refuse_changed_library(work: WorkTree, scratch: Scratch, old: str, team: str
     now = work.git("write-tree", **index)
     options = ["--binary", "--full-index", "--no-renames"]
     patch = git_bytes("-C", work.project, "diff-tree", "-r", "-p", *options, old, now, "--", LIBRARY)
-    changed = re.findall(rb"(?m)^diff --git a/(.*?) b/", patch)
+    changed = names(work.git("diff-tree", "-r", "-z", "--no-renames", "--name-only", old, now, "--", LIBRARY))
     file = work.project / f"{LIBRARY}-{now[:8]}.patch"
     file.write_bytes(patch)
-    shown = ", ".join(each.decode("utf-8", "replace") for each in changed[:5])
-    more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
     raise UpdateError(
-        f"Nothing was updated: {LIBRARY}/ is replaced whole, and you have changed {shown}{more}.\n"
+        f"Nothing was updated: {LIBRARY}/ is replaced whole, and you have changed {some_of(changed)}.\n"
         f"Your changes are saved in {file.name}. Send it to those who look after the template, for every project.\n"
         f"Then take them out here: git apply --reverse {file.name} && git add --all {LIBRARY} && git commit -m "
         f"'Leave {LIBRARY} as the template has it'; and update again."

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from paillasse.errors import UpdateError
+from paillasse.errors import UpdateError, some_of
 from paillasse.files import write_atomically
 from paillasse.project.git import NOBODY, git, names
 from paillasse.project.merge import Blob
@@ -124,8 +124,7 @@ class WorkTree:
             raise UpdateError(
                 f"The update to {note.to} is not committed yet. Commit it, or take it back: paillasse update --undo"
             )
-        shown = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-        raise UpdateError(f"Not everything is committed: {shown}. Commit it or put it aside (git stash) first.")
+        raise UpdateError(f"Not everything is committed: {some_of(changed)}. First commit it, or: git stash")
 
     def apply(self, note: Note, stages: dict[str, dict[int, Blob]]) -> None:
         """Bring files and index to the tree of a note, those in conflict as git marks them.
@@ -140,7 +139,7 @@ class WorkTree:
         in_the_way = [path for path in added if os.path.lexists(self.project / path)]
         if in_the_way:
             raise UpdateError(
-                f"The template brings files where others are that git does not track: {', '.join(in_the_way[:5])}. "
+                f"The template brings files where others are that git does not track: {some_of(in_the_way)}. "
                 "Move them away, or add and commit them."
             )
         self.git("update-ref", LEFT, note.tree)
