@@ -34,6 +34,7 @@ COPIED = [
     "docs/more-than-one-machine.md",
     "docs/release.md",
     "docs/secure-data.md",
+    "docs/updates.md",
     "data/colon.csv",
     "data/export.R",
     "data/gbsg.csv",
