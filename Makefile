@@ -67,6 +67,7 @@ lock:  ## resolve requirements.in and the library's requirements anew
 	$(RUN) uv pip compile $(LOCK) -c requirements.lock tests/integration/spark.in -o tests/integration/spark.lock
 	$(RUN) uv pip compile $(LOCK) tests/integration/s3_server.in -o tests/integration/s3_server.lock
 	$(RUN) uv pip compile $(LOCK) tests/integration/roc_validator.in -o tests/integration/roc_validator.lock
+	$(RUN) uv pip compile $(LOCK) tests/template/forge_checkers.in -o tests/template/forge_checkers.lock
 	$(RUN) uv pip compile $(LOCK) tests/template/sbom_validator.in -o tests/template/sbom_validator.lock
 	$(RUN) uv pip compile $(LOCK) tests/template/cruft.in -o tests/template/cruft.lock
 
