@@ -47,6 +47,7 @@ COPIED = [
     "data/colon.csv",
     "data/export.R",
     "data/gbsg.csv",
+    "data/heart.csv",
     "data/lung.csv",
     "data/mgus2.csv",
     "data/pbc.csv",
@@ -66,6 +67,7 @@ NOTEBOOKS = {
     "survival": "notebooks/survival_analysis.ipynb",
     "adjuvant": "notebooks/adjuvant_combination.ipynb",
     "prognosis": "notebooks/risk_model.ipynb",
+    "emulation": "notebooks/trial_emulation.ipynb",
 }
 CLAIMS = {"snds_patients", "snds_drugs", "snds_stays"}
 RESTRICTED = {"lung_io", "head_neck_rt", "profiler", "skin_readers"} | CLAIMS
