@@ -40,6 +40,7 @@ reference:  ## ask R again for the answers that the tests compare with
 	Rscript tests/reference/survival.R > tests/reference/survival_r.json
 	Rscript tests/reference/competing_risks.R > tests/reference/competing_risks_r.json
 	Rscript tests/reference/discrimination.R > tests/reference/discrimination_r.json
+	Rscript tests/reference/effects.R > tests/reference/effects_r.json
 
 bench-catalog:  ## measure the catalogue beside plain DuckDB and pandas (some minutes)
 	$(RUN) python benchmarks/catalog.py

@@ -33,7 +33,7 @@ RENDERED = {
     "tests/test_project.py",
 }
 NOTEBOOKS = {
-    "all": ["adjuvant_combination", "cohort_overview", "risk_model", "survival_analysis"],
+    "all": ["adjuvant_combination", "cohort_overview", "risk_model", "survival_analysis", "trial_emulation"],
     "survival only": ["survival_analysis"],
 }
 CI = {

@@ -8,7 +8,7 @@ library(jsonlite)
 
 data <- read.csv("data/rotterdam.csv")
 data <- data[data$nodes > 0, ]
-data <- data[seq(1, nrow(data), by = 7), ]
+data <- data[seq(1, nrow(data), by = 10), ]
 data$event <- pmax(data$recur, data$death)
 data$years <- ifelse(data$recur == 1, data$rtime, data$dtime) / 365.25
 data$cause <- ifelse(data$recur == 1, 1, ifelse(data$death == 1, 2, 0))
@@ -98,7 +98,7 @@ staying <- function(case) {
   for (arm in 0:1) {
     own <- which(cut$arm == arm)
     stay <- 1 - pooled(cut[own, ], cut$gone[own], case)
-    w[own] <- unlist(tapply(stay, cut$id[own], function(s) 1 / c(1, cumprod(s))[seq_along(s)]))
+    w[own] <- unlist(tapply(stay, cut$id[own], function(s) 1 / (c(1, cumprod(s))[seq_along(s)] * (1 + s) / 2)))
   }
   w
 }
@@ -119,19 +119,20 @@ clone_rows <- function(case, starts) {
   wish <- f / rev(cumsum(rev(f)))
   parts <- list()
   for (i in seq_len(n)) {
-    own <- which(waiting$id == i); k <- length(own)
+    own <- which(waiting$id == i)
     stay <- 1 / c(1, cumprod(1 - h[own]))
-    for (j in seq_len(k)) {
-      row <- waiting[own[j], ]
-      died <- if (row$ends) data$event[i] else 0; cause <- if (row$ends) data$cause[i] else 0
-      parts[[length(parts) + 1]] <- c(i, 0, row$late, row$stop, died, cause, stay[j])
-      before <- if (starts == "natural") 1 else prod(1 - wish[seq_len(j - 1)]) * stay[j]
-      if (row$interval <= 4) parts[[length(parts) + 1]] <- c(i, 1, row$late, row$stop, died, cause, before)
-      if (row$last && !row$ends) {
-        if (row$began) {
-          aim <- if (starts == "natural") (if (row$interval == 4) 1 else h[own[j]]) else wish[row$interval]
-          parts[[length(parts) + 1]] <- c(i, 1, data$start[i], data$years[i], data$event[i], data$cause[i], before * aim / h[own[j]])
-        } else parts[[length(parts) + 1]] <- c(i, 0, data$start[i], data$years[i], data$event[i], data$cause[i], stay[j])
+    for (j in seq_along(own)) {
+      k <- own[j]; interval <- waiting$interval[k]
+      ends <- waiting$ends[k]
+      piece <- c(waiting$late[k], waiting$stop[k], if (ends) data$event[i] else 0, if (ends) data$cause[i] else 0)
+      rest <- c(data$start[i], data$years[i], data$event[i], data$cause[i])
+      half <- 1 - h[k] / 2
+      parts[[length(parts) + 1]] <- c(i, 0, piece, stay[j] / half)
+      until <- if (starts == "natural") 1 else prod(1 - wish[seq_len(j - 1)]) * stay[j]
+      aim <- if (interval > 4) 0 else if (starts == "observed") wish[interval] else if (interval == 4) 1 else h[k]
+      if (interval <= 4) parts[[length(parts) + 1]] <- c(i, 1, piece, until * (1 - aim / 2) / half)
+      if (waiting$last[k] && !ends) {
+        parts[[length(parts) + 1]] <- if (waiting$began[k]) c(i, 1, rest, until * aim / h[k]) else c(i, 0, rest, stay[j] / half)
       }
     }
   }
@@ -165,13 +166,14 @@ robust <- function(kind) {
 
 # The doubly robust values, patient by patient and step by step.
 doubly <- function() {
+  covariates <- c("age", "nodes", "grade")  # in an arm few tumours are large
   e <- logistic(data$hormon, data[covariates], rep(1, n))
   tight <- coxph.control(eps = 1e-14, toler.chol = 1e-15, iter.max = 50)
   values <- matrix(NA, n, 2)
   for (arm in 0:1) {
     own <- data[data$hormon == arm, ]
-    died <- coxph(Surv(years, event) ~ age + nodes + grade + large, own, control = tight)
-    lost <- coxph(Surv(years, 1 - event) ~ age + nodes + grade + large, own, control = tight)
+    died <- coxph(Surv(years, event) ~ age + nodes + grade, own, control = tight)
+    lost <- coxph(Surv(years, 1 - event) ~ age + nodes + grade, own, control = tight)
     base <- basehaz(died, centered = FALSE); base_lost <- basehaz(lost, centered = FALSE)
     hazard <- stepfun(base$time, c(0, base$hazard)); hazard_lost <- stepfun(base_lost$time, c(0, base_lost$hazard), right = TRUE)
     step <- base$time[diff(c(0, base$hazard)) > 0]; step <- step[step < tau]

@@ -37,6 +37,7 @@ COPIED = [
     "data/colon.csv",
     "data/export.R",
     "data/gbsg.csv",
+    "data/heart.csv",
     "data/lung.csv",
     "data/mgus2.csv",
     "data/pbc.csv",
@@ -57,6 +58,7 @@ NOTEBOOKS = {
         "notebooks/cohort_overview.ipynb",
         "notebooks/risk_model.ipynb",
         "notebooks/survival_analysis.ipynb",
+        "notebooks/trial_emulation.ipynb",
     ],
     "survival only": ["notebooks/survival_analysis.ipynb"],
 }

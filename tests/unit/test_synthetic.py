@@ -116,7 +116,7 @@ def test_the_types_are_those_that_a_driver_promises():
     ]
 
 
-@pytest.mark.parametrize("name", ["colon", "gbsg", "rotterdam", "veteran", "lung", "mgus2", "pbc"])
+@pytest.mark.parametrize("name", ["colon", "gbsg", "rotterdam", "veteran", "lung", "mgus2", "pbc", "heart"])
 def test_each_public_data_set_could_have_a_stand_in(name):
     from paillasse import open_catalog
 

@@ -31,6 +31,7 @@ from paillasse.effects.ipcw import reweigh_lost
 from paillasse.effects.propensity import Propensity, propensity
 from paillasse.effects.sequential import SequentialTrials, sequential_trials
 from paillasse.effects.target_trial import TargetTrial, TrialCheck
+from paillasse.effects.trial_as_truth import confounded_sample
 from paillasse.effects.weights import WeightedTrial, weigh
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "balance",
     "clones",
     "code_list",
+    "confounded_sample",
     "doubly_robust",
     "e_value",
     "event_table",

@@ -42,23 +42,46 @@ class Hazard:
 
 
 def pooled_hazard(interval: np.ndarray, x: np.ndarray, decided: np.ndarray, names: list[str], what: str) -> Hazard:
-    """A logistic regression on the covariates with a level for each interval; 0 in intervals in which none decided."""
-    known = np.bincount(interval, decided) > 0
+    """A logistic regression on the covariates with a level for each interval; 0 and 1 where none or all decided."""
+    whole, many = np.bincount(interval), np.bincount(interval, decided)
+    known = (many > 0) & (many < whole)
+    if not known.any():
+        raise InputError(f"In no interval do some {what} and others not, so that the probability has no model.")
     rows = np.flatnonzero(known[interval])
-    if decided[rows].all():
-        raise InputError(
-            f"In every interval with one, all who can {what}: the probability has no model; cut more finely."
-        )
     levels = np.flatnonzero(known)[1:]
     columns = np.column_stack([x[rows], interval[rows, None] == levels])
     try:
         model = logistic(columns, decided[rows], [*names, *(f"interval {level}" for level in levels)])
     except InputError as error:
         raise InputError(f"The covariates tell perfectly who would {what} in an interval: {error}") from None
-    probability, design = np.zeros(len(x)), np.zeros((len(x), model.design.shape[1]))
+    probability = (many == whole)[interval].astype(float)
+    design = np.zeros((len(x), model.design.shape[1]))
     influence = np.zeros_like(design)
     probability[rows], design[rows], influence[rows] = model.probability, model.design, model.influence(decided[rows])
     return Hazard(probability, design, influence)
+
+
+def undecided(h: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """The logarithm of the probability of not having decided by the middle of each piece.
+
+    To the middle, because whoever decides within an interval is there for about half of it.
+    """
+    return before_own(log_not(h), source) + np.log1p(-h / 2)
+
+
+def undecided_slopes(h: np.ndarray, design: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Its derivative by the coefficients, with the sign turned: that of the logarithm of the weight."""
+    return before_own(h[:, None] * design, source) + half_slope(h)[:, None] * design
+
+
+def log_not(h: np.ndarray) -> np.ndarray:
+    """log(1 − h); 0 where everybody decided, since nobody is left to be weighted."""
+    return np.log1p(-np.where(h < 1, h, 0.0))
+
+
+def half_slope(h: np.ndarray) -> np.ndarray:
+    """The derivative of −log(1 − h/2) by the linear predictor."""
+    return h / 2 * (1 - h) / (1 - h / 2)
 
 
 def before_own(values: np.ndarray, source: np.ndarray) -> np.ndarray:

@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 
 from paillasse.effects._input import Cohort, cohort
-from paillasse.effects._intervals import Pieces, before_own, pieces, pooled_hazard
+from paillasse.effects._intervals import (
+    Pieces,
+    before_own,
+    half_slope,
+    log_not,
+    pieces,
+    pooled_hazard,
+    undecided,
+    undecided_slopes,
+)
 from paillasse.effects._rows import Nuisance, Rows
 from paillasse.effects.ipcw import by_patient, cut_times
 from paillasse.effects.target_trial import TargetTrial
@@ -29,9 +38,11 @@ def clones(trial: TargetTrial, data: pd.DataFrame, every: float, starts: str = "
     probability :math:`h_{ik}` to start in interval k, and the weights
 
     .. math:: w_{0,ik} = \prod_{j<k} \frac{1}{1 - h_{ij}}, \qquad
-        w_{1,ik} = \prod_{j<k} \frac{1 - h^*_{ij}}{1 - h_{ij}} \times
-        \frac{h^*_{is}}{h_{is}} \text{ from the start in interval } s \text{ on.}
+        w_{1,ik} = \prod_{j<k} \frac{1 - h^*_{ij}}{1 - h_{ij}}, \qquad
+        \text{from a start in interval } s \text{ on} \quad w_{1,is} \frac{h^*_{is}}{h_{is}}
 
+    Until the start also the interval k counts by half (a factor 1 − h/2), since whoever starts in it does so about its
+    middle: with that the length of the intervals hardly matters.
     The strategy says how starts spread over the grace period, by :math:`h^*`. "natural": as they do, and all who have
     not started by the last interval start then; few patients stand for many. "observed": at the times of those who
     start, whoever the patient is; steadier where few start. Standard errors take the estimation of :math:`h` into
@@ -95,8 +106,7 @@ def clones(trial: TargetTrial, data: pd.DataFrame, every: float, starts: str = "
 
     # The reference arm: the time before a start, weighted for those alike who started. Who starts after the grace
     # period keeps to this arm, and his follow-up goes on.
-    stays = -before_own(np.log1p(-h), waiting.source)
-    stays_slopes = before_own(h[:, None] * design, waiting.source)
+    stays, stays_slopes = -undecided(h, waiting.source), undecided_slopes(h, design, waiting.source)
     late = waiting.is_last & ~ends & ~begins
     reference = [
         _Part(waiting.source, waiting.entry, waiting.stop, cause, stays, stays_slopes),
@@ -107,20 +117,18 @@ def clones(trial: TargetTrial, data: pd.DataFrame, every: float, starts: str = "
     within = waiting.interval < len(cuts) - 1
     strategy = np.zeros(len(h))
     strategy[deciding] = _strategy(starts, interval, decided, hazard.probability, len(cuts) - 1)
-    if starts == "natural":  # the strategy's probability is the patient's own, but in the last interval
-        own = waiting.interval == len(cuts) - 2
-        before, before_slopes = np.zeros(len(h)), np.zeros_like(design)
-    else:
-        own = within
-        before = before_own(np.log1p(-np.where(strategy < 1, strategy, 0.0)) - np.log1p(-h), waiting.source)
-        before_slopes = stays_slopes
+    own = within if starts == "observed" else waiting.interval == len(cuts) - 2  # else it is the patient's own
+    until = before_own(own * (log_not(strategy) - log_not(h)), waiting.source)
+    until_slopes = before_own((own * h)[:, None] * design, waiting.source)
+    before = until + own * (np.log1p(-strategy / 2) - np.log1p(-h / 2))
+    before_slopes = until_slopes + (own * half_slope(h))[:, None] * design
     over = before_own((strategy == 1).astype(float), waiting.source) > 0  # nobody starts that late
-    at_start = np.where(begins & own, np.log(np.where(begins, strategy / np.where(begins, h, 1.0), 1.0)), 0.0)
-    start_slopes = -(own * (1 - h))[:, None] * design
+    taken = np.where(begins & own, np.log(np.where(begins, strategy, 1.0)) - np.log(np.where(begins, h, 1.0)), 0.0)
+    taken_slopes = -(own * (1 - h))[:, None] * design
     after = begins & ~ends
     treated = [
         _Part(waiting.source, waiting.entry, waiting.stop, cause, before, before_slopes).of(within & ~over),
-        _from_start(after, waiting, seen, before + at_start, before_slopes + start_slopes),
+        _from_start(after, waiting, seen, until + taken, until_slopes + taken_slopes),
     ]
     return _joined(trial, seen, reference, treated, influence, f"in intervals of {every:g}; {STARTS[starts]}")
 

@@ -105,11 +105,11 @@ def _values(seen: Cohort, own: np.ndarray, chance: np.ndarray, fitted, predicted
     inside = np.zeros(seen.n, bool)
     inside[fitted] = True
     training = np.flatnonzero(own & inside)
-    x, event = seen.x, seen.cause > 0
-    risk, times, steps = _cox(x, seen.duration, event, training, predicted)
+    event = seen.cause > 0
+    risk, times, steps = _cox(seen, event, training, predicted)
     kept = times < tau
     times, hazard = times[kept], np.cumsum(steps[kept])
-    lost_risk, lost_times, lost_steps = _cox(x, seen.duration, ~event, training, predicted)
+    lost_risk, lost_times, lost_steps = _cox(seen, ~event, training, predicted)
     lost = np.append(0.0, np.cumsum(lost_steps))
     lost_before = lost[np.searchsorted(lost_times, times, side="left")]
     at = np.arange(seen.n)[predicted]
@@ -143,9 +143,9 @@ def _values(seen: Cohort, own: np.ndarray, chance: np.ndarray, fitted, predicted
     return values
 
 
-def _cox(x, duration, event, training, predicted) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cox(seen: Cohort, event: np.ndarray, training: np.ndarray, predicted) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A Cox model of the training rows: the risks of others, the times of the baseline's steps and the steps."""
-    at_event = event[training]
+    x, duration, at_event = seen.x, seen.duration, event[training]
     if not at_event.any():
         return np.ones(len(duration[predicted])), np.empty(0), np.empty(0)
     part = x[training]  # a copy
@@ -158,7 +158,7 @@ def _cox(x, duration, event, training, predicted) -> tuple[np.ndarray, np.ndarra
     mass = np.ones(n)
     beta, at = np.zeros(0), evaluate(sets, part, mass, np.zeros(part.shape[1]))
     if kept.any():
-        names = [str(place) for place in np.flatnonzero(kept)]
+        names = [name for name, estimated in zip(seen.design.names, kept) if estimated]
         beta, at = maximise(lambda b: evaluate(sets, part, mass, b), at, names)
     scaled = (x[predicted][:, kept] - center[kept]) / scale[kept]
     return np.exp(scaled @ beta), sets.time, at.a[0]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from paillasse.effects._intervals import before_own, pieces, pooled_hazard
+from paillasse.effects._intervals import pieces, pooled_hazard, undecided, undecided_slopes
 from paillasse.effects._rows import Nuisance, Rows
 from paillasse.effects.weights import WeightedTrial, weighted_trial
 from paillasse.errors import InputError
@@ -15,8 +15,9 @@ def reweigh_lost(weighted: WeightedTrial, data: pd.DataFrame, lost: str, every: 
     r"""Weigh those still followed for those alike who were lost before.
 
     Follow-up is cut into intervals. In each arm a pooled logistic regression on the trial's covariates, with a level
-    for each interval, gives the probability :math:`h_{ik}` of being lost in interval k; from interval k on a row's
-    weight is multiplied by :math:`\prod_{j<k} 1/(1 - h_{ij})`. Standard errors take the estimation of this model into
+    for each interval, gives the probability :math:`h_{ik}` of being lost in interval k. There a row's weight is
+    multiplied by :math:`1/(1 - h_{ik}/2) \prod_{j<k} 1/(1 - h_{ij})`: the interval itself counts by half, since whoever
+    is lost in it is there for about half of it. Standard errors take the estimation of this model into
     account as they do the propensity score's.
 
     Parameters
@@ -65,9 +66,9 @@ def reweigh_lost(weighted: WeightedTrial, data: pd.DataFrame, lost: str, every: 
         if not decided.any():
             continue
         hazard = pooled_hazard(cut.interval[own], seen.x[cut.source[own]], decided, seen.design.names, "be lost")
-        factor[own] = np.exp(-before_own(np.log1p(-hazard.probability), cut.source[own]))
+        factor[own] = np.exp(-undecided(hazard.probability, cut.source[own]))
         slopes = np.zeros((len(arm), hazard.design.shape[1]))
-        slopes[own] = before_own(hazard.probability[:, None] * hazard.design, cut.source[own])
+        slopes[own] = undecided_slopes(hazard.probability, hazard.design, cut.source[own])
         nuisances.append(Nuisance(slopes, by_patient(hazard.influence, seen.patient[cut.source[own]], seen.n_patients)))
     done = Rows(
         patient=seen.patient[cut.source],
