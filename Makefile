@@ -4,7 +4,7 @@ RUN = "$(PYTHON)" in_env.py
 LOCK = --upgrade --universal --generate-hashes --no-header --python-version 3.11
 
 .PHONY: help setup demo lab test test-slow test-spark test-slurm refresh reference
-.PHONY: bench-catalog bench-runs bench-scan bench-survival labextension lint lock clean
+.PHONY: bench-catalog bench-claims bench-runs bench-scan bench-survival labextension lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these recipes
@@ -44,6 +44,9 @@ reference:  ## ask R again for the answers that the tests compare with
 
 bench-catalog:  ## measure the catalogue beside plain DuckDB and pandas (some minutes)
 	$(RUN) python benchmarks/catalog.py
+
+bench-claims:  ## measure the way from 20 million claims to the analysis table of combinations (a minute)
+	$(RUN) python benchmarks/effects_claims.py
 
 bench-scan:  ## measure a scan of 200 notebooks of 1 MB (a minute)
 	$(RUN) python benchmarks/scan.py
