@@ -43,9 +43,11 @@ COPIED = [
     "docs/more-than-one-machine.md",
     "docs/release.md",
     "docs/secure-data.md",
+    "docs/updates.md",
     "data/colon.csv",
     "data/export.R",
     "data/gbsg.csv",
+    "data/heart.csv",
     "data/lung.csv",
     "data/mgus2.csv",
     "data/pbc.csv",
@@ -65,6 +67,7 @@ NOTEBOOKS = {
     "survival": "notebooks/survival_analysis.ipynb",
     "adjuvant": "notebooks/adjuvant_combination.ipynb",
     "prognosis": "notebooks/risk_model.ipynb",
+    "emulation": "notebooks/trial_emulation.ipynb",
 }
 CLAIMS = {"snds_patients", "snds_drugs", "snds_stays"}
 RESTRICTED = {"lung_io", "head_neck_rt", "profiler", "skin_readers"} | CLAIMS
