@@ -77,6 +77,7 @@ lock:  ## resolve requirements.in and the library's requirements anew
 	$(RUN) uv pip compile $(LOCK) tests/integration/roc_validator.in -o tests/integration/roc_validator.lock
 	$(RUN) uv pip compile $(LOCK) tests/template/forge_checkers.in -o tests/template/forge_checkers.lock
 	$(RUN) uv pip compile $(LOCK) tests/template/sbom_validator.in -o tests/template/sbom_validator.lock
+	$(RUN) uv pip compile $(LOCK) tests/template/cruft.in -o tests/template/cruft.lock
 
 clean:  ## remove the environment, the demo and all caches; asks git, so nothing tracked or new is lost
 	git clean -ffdX

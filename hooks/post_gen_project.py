@@ -53,6 +53,7 @@ ALWAYS = [
     "docs/more-than-one-machine.md",
     "docs/release.md",
     "docs/secure-data.md",
+    "docs/updates.md",
     "in_env.py",
     "requirements.in",
     "requirements.lock",

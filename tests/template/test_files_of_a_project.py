@@ -43,6 +43,7 @@ COPIED = [
     "docs/more-than-one-machine.md",
     "docs/release.md",
     "docs/secure-data.md",
+    "docs/updates.md",
     "data/colon.csv",
     "data/effects_benchmark.csv",
     "data/export.R",

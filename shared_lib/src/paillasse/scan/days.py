@@ -13,29 +13,29 @@ MONTHS = {
     for number, name in enumerate(names.split(), 1)
 }
 MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
-DAY = re.compile(
-    r"(?<![\d-])(?P<iso>(?:19|20)\d\d-[01]\d-[0-3]\d)(?!\d)"
-    r"|(?<![\d/.])(?P<figures>[0-3]\d([/.])[01]\d\3(?:19|20)\d\d)(?!\d)"
-    rf"|\b(?P<words>[0-3]?\d(?:er|st|nd|rd|th)?[ -](?:{MONTH})\.?,?[ -](?:19|20)\d\d)\b"
-    rf"|\b(?P<american>(?:{MONTH})\.? [0-3]?\d,? (?:19|20)\d\d)\b",
-    re.IGNORECASE,
+IN_FIGURES = re.compile(
+    r"(?<![\d-])(?:19|20)\d\d-[01]\d-[0-3]\d(?!\d)|(?<![\d/.])[0-3]\d([/.])[01]\d\1(?:19|20)\d\d(?!\d)"
 )
-PART = re.compile(r"[^\W\d_]{3,}|\d+")
+IN_WORDS = re.compile(
+    rf"\b[0-3]?\d(?:er|st|nd|rd|th)?[ -](?:{MONTH})\.?,?[ -](?:19|20)\d\d\b"
+    rf"|\b(?:{MONTH})\.? [0-3]?\d,? (?:19|20)\d\d\b"
+)
+PART = re.compile(r"[^\W\d_]{3,}|\d+")  # of a day in words, without the letters after a number
 
 
 def days_in(text: str) -> list[str]:
-    """The days that a text names, in their order, as `year-month-day`.
+    """The days that a text names as `year-month-day`: those in figures, then those in words, each in their order.
 
     >>> days_in("le 3 mars 1958, 04/05/1961, Dec 7, 1949 et 1970-01-31")
-    ['1958-03-03', '1961-05-04', '1949-12-07', '1970-01-31']
+    ['1961-05-04', '1970-01-31', '1958-03-03', '1949-12-07']
     """
     found = []
-    for match in DAY.finditer(text):
-        parts = PART.findall(match[0])
-        if match["iso"]:
-            parts = parts[::-1]
-        elif match["american"]:
-            parts = [parts[1], parts[0], parts[2]]
-        day, month, year = parts[0], parts[-2], parts[-1]
-        found.append(f"{year}-{MONTHS.get(month.lower(), 0) or int(month):02}-{int(day):02}")
+    for match in IN_FIGURES.finditer(text):
+        parts = re.findall(r"\d+", match[0])
+        found.append("-".join(parts if len(parts[0]) == 4 else parts[::-1]))
+    lower = text.lower()
+    for match in IN_WORDS.finditer(lower) if any(name in lower for name in MONTHS) else ():
+        *first, year = PART.findall(match[0])
+        month, day = first if first[0] in MONTHS else first[::-1]
+        found.append(f"{year}-{MONTHS[month]:02}-{int(day):02}")
     return found

@@ -15,6 +15,7 @@ from paillasse.scan.dissection import Dissection
 
 COORDINATE = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 DRAWN = {"d", "points", "transform", "cx", "cy", "x", "y", "x1", "y1", "x2", "y2"}
+CELLS = ("td", "th")
 LONG = 100  # letters of an attribute that are looked into
 SAYING = {"href", "src", "title", "alt", "value", "content", "aria-label"}
 STYLE_OF_ONE = re.compile(r"#[\w-]+\s*\{([^{}]*)\}")  # what a sheet says of an element by its id
@@ -69,12 +70,13 @@ def _table(found: Dissection, table, place: Place) -> None:
     for row in table.iter("tr", "{*}tr"):
         texts, heads = [], 0
         for cell in row:
-            name = _name(cell)
-            if name in ("td", "th"):
+            name = cell.tag if cell.tag in CELLS else _name(cell)
+            if name in CELLS:
                 heads += name == "th"
                 text = (cell.text or "") if len(cell) == 0 else "".join(cell.itertext(with_tail=False))
-                span = cell.get("colspan", "1")
-                texts += [text.strip()] * (min(int(span), 200) if span.isdigit() else 1)
+                texts.append(text.strip())
+                if (span := cell.get("colspan")) and span.isdigit():
+                    texts += texts[-1:] * (min(int(span), 200) - 1)
         if texts:
             (header if heads == len(texts) else body).append(texts)
     words = [text for row in (*header, *body) for text in row if text]

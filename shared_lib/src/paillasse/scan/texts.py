@@ -41,6 +41,7 @@ ENUMERATION = re.compile(
 TUPLES = re.compile(r"(?:[(\[]\s*-?[\d.]+(?:\s*[,;]\s*-?[\d.]+){1,5}\s*[)\]][\s,;]*){10,}")
 FEWEST_DAYS = 8
 ROWS_IN_A_LINE = re.compile(r" ?(?:;|\||/| - |<br ?/?>) ?")  # what stands between rows that are not in lines
+BETWEEN_ROWS = (";", "|", "/", " - ", "<br")
 FEWEST_IN_A_LINE = 10
 SEPARATORS_OF_NUMBERS = (",", ";", " - ", " / ", " | ", " · ", " et ", " and ")
 VALUE = re.compile(r"-?\d+(?:\.\d+)?")
@@ -109,7 +110,8 @@ def take_text_apart(found: Dissection, text: str, place: Place, is_code: bool = 
         text = _json_within(found, text, place)
     _arrays(found, text, place)
     take_lines_apart(found, text, place)
-    for line in () if is_code else text.splitlines():
+    may_have_rows = not is_code and any(mark in text for mark in BETWEEN_ROWS)
+    for line in text.splitlines() if may_have_rows else ():
         if len(rows := ROWS_IN_A_LINE.split(line)) >= FEWEST_IN_A_LINE:
             take_lines_apart(found, "\n".join(rows), place.within("a line"))
 
