@@ -251,8 +251,8 @@ class WorkTree:
         """Commit, aside, the files of an update that are neither as before nor as the update has left them."""
         index = {"GIT_INDEX_FILE": str(self.own / "kept")}
         self.git("read-tree", note.tree, **index)
-        paths = "".join(f"{path}\0" for path in touched)
-        self.git("update-index", "--add", "--remove", "-z", "--stdin", given=paths, **index)
+        paths = "".join(f"{path}\0" for path in touched if not self._is_folder(path))
+        self.git("update-index", "--add", "--remove", "--replace", "-z", "--stdin", given=paths, **index)
         now = self.git("write-tree", **index)
         if not self._touched(before, now).keys() & self._touched(note.tree, now).keys():
             return None
@@ -260,6 +260,9 @@ class WorkTree:
         kept = self.git("commit-tree", now, "-p", note.before, "-m", message, **NOBODY)
         self.git("update-ref", KEPT, kept)
         return kept
+
+    def _is_folder(self, path: str) -> bool:
+        return (self.project / path).is_dir() and not (self.project / path).is_symlink()
 
     def _remove(self, path: str) -> None:
         file = self.project / path
