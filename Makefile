@@ -4,7 +4,7 @@ RUN = "$(PYTHON)" in_env.py
 LOCK = --upgrade --universal --generate-hashes --no-header --python-version 3.11
 
 .PHONY: help setup demo lab test test-slow test-spark test-slurm refresh reference
-.PHONY: bench-catalog bench-claims bench-runs bench-scan bench-survival labextension lint lock clean
+.PHONY: bench-catalog bench-claims bench-effects bench-runs bench-scan bench-survival labextension lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these recipes
@@ -23,7 +23,7 @@ test:  ## test everything, the notebooks' stored outputs included (some minutes)
 	$(RUN) pytest -n auto --dist loadfile --nbval
 
 test-slow:  ## test in a real browser, with an S3 server, and a whole generated project (some minutes more)
-	$(RUN) uv pip install --quiet --require-hashes -r tests/browser/requirements.lock
+	$(RUN) uv pip install --quiet --require-hashes -r tests/browser/requirements.lock -r tests/reference/what_if.lock
 	$(RUN) pytest -m "(slow or browser) and not spark and not slurm" tests
 
 test-spark:  ## test that the same expression runs on Spark (needs Java; downloads 400 MB)
@@ -54,6 +54,9 @@ bench-scan:  ## measure a scan of 200 notebooks of 1 MB (a minute)
 bench-survival:  ## measure the survival engine beside lifelines, scikit-survival and R, where installed (half an hour)
 	$(RUN) python benchmarks/survival.py
 
+bench-effects:  ## score the effects of many combinations on five worlds with known truth (some minutes)
+	$(RUN) python benchmarks/effects.py
+
 bench-runs:  ## measure a sweep of runs beside papermill alone (a quarter of an hour)
 	$(RUN) python benchmarks/runs.py
 
@@ -69,6 +72,7 @@ lint:  ## check style and the arrows between the library's rooms
 lock:  ## resolve requirements.in and the library's requirements anew
 	$(RUN) uv pip compile $(LOCK) shared_lib/pyproject.toml requirements.in -o requirements.lock
 	$(RUN) uv pip compile $(LOCK) -c requirements.lock tests/integration/spark.in -o tests/integration/spark.lock
+	$(RUN) uv pip compile $(LOCK) -c requirements.lock tests/reference/what_if.in -o tests/reference/what_if.lock
 	$(RUN) uv pip compile $(LOCK) tests/integration/s3_server.in -o tests/integration/s3_server.lock
 	$(RUN) uv pip compile $(LOCK) tests/integration/roc_validator.in -o tests/integration/roc_validator.lock
 	$(RUN) uv pip compile $(LOCK) tests/template/forge_checkers.in -o tests/template/forge_checkers.lock

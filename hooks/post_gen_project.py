@@ -62,6 +62,7 @@ ALWAYS = [
     "shared_lib/README.md",
     "shared_lib/pyproject.toml",
 ]
+CODE_LISTS = "code_lists"  # the library's folder of tables; elsewhere in it a table may be somebody's data
 LIBRARY_SUFFIXES = {".css", ".html", ".j2", ".js", ".json", ".orig", ".py", ".sql", ".svg", ".typed"}
 
 
@@ -144,7 +145,8 @@ def files_of_library() -> list[str]:
     found = []
     for folder, subfolders, names in os.walk(TEMPLATE / "shared_lib" / "src"):
         subfolders[:] = [name for name in subfolders if not name.startswith((".", "__")) and "." not in name]
-        found += [Path(folder, name) for name in names if Path(name).suffix in LIBRARY_SUFFIXES and name[0] != "."]
+        suffixes = LIBRARY_SUFFIXES | ({".csv"} if Path(folder).name == CODE_LISTS else set())
+        found += [Path(folder, name) for name in names if Path(name).suffix in suffixes and name[0] != "."]
     return sorted(path.relative_to(TEMPLATE).as_posix() for path in found)
 
 

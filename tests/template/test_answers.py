@@ -202,7 +202,7 @@ def test_a_notebook_needs_its_data_sets_and_is_added_by_an_entry_of_the_list(own
     with pytest.raises(ContextDecodingException) as refusal:
         generate(source=own_template, notebooks="survival, claims", datasets="lung_io")
     assert "claims reads snds_drugs, which datasets does not name" in str(refusal.value)
-    assert str(refusal.value).endswith("Type instead, for example: cohort, survival, adjuvant, prognosis, emulation")
+    assert str(refusal.value).endswith(": cohort, survival, adjuvant, prognosis, emulation, benchmark")
     without = generate(source=own_template, into="without", datasets="none")
     assert not (without / "notebooks/claims.ipynb").exists()
     project = generate(source=own_template, language="fr")

@@ -45,6 +45,7 @@ COPIED = [
     "docs/secure-data.md",
     "docs/updates.md",
     "data/colon.csv",
+    "data/effects_benchmark.csv",
     "data/export.R",
     "data/gbsg.csv",
     "data/heart.csv",
@@ -68,8 +69,11 @@ NOTEBOOKS = {
     "adjuvant": "notebooks/adjuvant_combination.ipynb",
     "prognosis": "notebooks/risk_model.ipynb",
     "emulation": "notebooks/trial_emulation.ipynb",
+    "ranking": "notebooks/combination_ranking.ipynb",
+    "benchmark": "notebooks/effects_benchmark.ipynb",
 }
 CLAIMS = {"snds_patients", "snds_drugs", "snds_stays"}
+RANKED = CLAIMS | {"profiler"}
 RESTRICTED = {"lung_io", "head_neck_rt", "profiler", "skin_readers"} | CLAIMS
 LICENCES = {
     "Apache-2.0": "Apache License",
@@ -156,8 +160,10 @@ def project(template, answers, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def notebooks(answers) -> list[str]:
+def notebooks(answers, restricted) -> list[str]:
     words = list(NOTEBOOKS) if answers["notebooks"] == "all" else answers["notebooks"].split(", ")
+    if answers["notebooks"] == "all" and RANKED - restricted:
+        words.remove("ranking")  # it reads these
     return sorted(NOTEBOOKS[word] for word in words)
 
 
