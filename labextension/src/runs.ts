@@ -21,8 +21,8 @@ export class RunsPanel extends Widget {
     super();
     const { trans } = _options;
     this.addClass('jp-paillasse-panel');
-    const all = this._button(trans.__('Run what is not done'), () => this._start([], false));
-    all.title = trans.__('As the command paillasse run does: what nothing has changed for is kept');
+    this._all = this._button(trans.__('Run what is not done'), () => this._start([], false));
+    this._all.title = trans.__('As the command paillasse run does: what nothing has changed for is kept');
     this._compare = this._button(trans.__('Compare'), async () => {
       const [one, other] = this._runs.filter(run => this._chosen.has(run.name));
       this._options.compare(one, other);
@@ -32,7 +32,7 @@ export class RunsPanel extends Widget {
     this._told = element('div', { role: 'status', className: 'jp-paillasse-count' });
     this.node.append(
       element('div', { className: 'jp-paillasse-head' }, element('h2', {}, trans.__('Runs'))),
-      element('div', { className: 'jp-paillasse-actions' }, all, this._compare, this._told),
+      element('div', { className: 'jp-paillasse-actions' }, this._all, this._compare, this._told),
       this._list
     );
   }
@@ -65,6 +65,10 @@ export class RunsPanel extends Widget {
     super.onAfterShow(message);
     this._states = '';
     void this._follow();
+  }
+
+  protected onActivateRequest(): void {
+    this._all.focus();
   }
 
   protected onAfterHide(message: Message): void {
@@ -185,6 +189,7 @@ export class RunsPanel extends Widget {
     }
   }
 
+  private _all: HTMLButtonElement;
   private _compare: HTMLButtonElement;
   private _list: HTMLElement;
   private _told: HTMLElement;

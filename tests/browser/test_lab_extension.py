@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
 NO_NEWS = "--LabApp.news_url=None"
 SETTINGS = "JUPYTER_CONFIG_DIR/lab/user-settings/@jupyterlab"
+BESIDE = "JUPYTER_CONFIG_DIR/labconfig/page_config.json"  # Notebook 7 adds a button to JupyterLab; a project has none
 PATIENTS = """\
 import pandas
 patients = ["Dup" + "ont", "Petit", "Moreau", "Garnier", "Roussel", "Lefort"]
@@ -43,12 +44,27 @@ def write_notebook(project: Path, name: str, *sources: str) -> str:
     return f"notebooks/{name}.ipynb"
 
 
+def make_study(folder: Path) -> str:
+    """A project of one notebook with a figure, a recorded table and two runs; the notebook's path."""
+    (folder / "notebooks").mkdir(parents=True)
+    figure = "import plotly.express\nplotly.express.line(x=[0, tau], y=[1, 0.5], height=300)"
+    record = "import pandas\nfrom paillasse.runs import record\n"
+    record += 'record("risk", pandas.DataFrame({"tau": [tau], "risk": [tau / 10]}), f"Risk {tau / 10}")'
+    path = write_notebook(folder, "risk", "tau = 2", figure, record)
+    content = json.loads((folder / path).read_text())
+    content["cells"][0]["metadata"] = {"tags": ["parameters"]}
+    (folder / path).write_text(json.dumps(content))
+    runs = [{"name": "risk", "notebook": path, "grid": {"tau": [2, 5]}}]
+    (folder / "runs.yaml").write_text(json.dumps({"runs": runs}))
+    return path
+
+
 @pytest.fixture
 def lab(project, tmp_path):
     """A function that starts a server in the project, light or dark, behind a prefix as a hub's."""
     running = []
 
-    def start(theme: str = "Light", language: str = "default", options: Sequence[str] = (), **variables: str):
+    def start(theme: str = "Light", language: str = "default", options: Sequence[str] = (), **more: str):
         chosen = {
             "apputils-extension/themes": {"theme": f"JupyterLab {theme}"},
             "apputils-extension/notification": {"fetchNews": "false"},
@@ -59,7 +75,9 @@ def lab(project, tmp_path):
             file = settings / SETTINGS / f"{name}.jupyterlab-settings"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(values))
-        context = lab_server(project, settings, NO_NEWS, "--ServerApp.base_url=/user/ada/", *options, **variables)
+        (settings / BESIDE).parent.mkdir(exist_ok=True)
+        (settings / BESIDE).write_text('{"disabledExtensions": {"@jupyter-notebook/lab-extension": true}}')
+        context = lab_server(project, settings, NO_NEWS, "--ServerApp.base_url=/user/ada/", *options, **more)
         running.append(context)
         return context.__enter__()
 
@@ -77,6 +95,15 @@ def open_notebook(page, address: str) -> None:
 def open_panel(page, name: str) -> None:
     page.locator(f'.jp-SideBar [data-id="{name}"]').click()
     page.locator(f"#{name}").wait_for()
+
+
+def call(page, name: str) -> None:
+    """Call a command by its name in the palette, with the keyboard alone."""
+    page.keyboard.press("Control+Shift+c")
+    page.locator(".lm-CommandPalette-input:focus").wait_for()
+    page.keyboard.type(f"Paillasse {name}")
+    page.locator(".lm-CommandPalette-item.lm-mod-active", has_text=name).wait_for()
+    page.keyboard.press("Enter")
 
 
 def serious_findings(page, selector: str) -> list[str]:
@@ -217,17 +244,10 @@ def test_a_thousand_data_sets_are_there_within_a_second_and_filtered_at_once(lab
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_runs_are_started_followed_stopped_and_compared(lab, project, page, picture, theme):
     study = project / f"study_{theme}"
-    (study / "notebooks").mkdir(parents=True)
-    figure = "import plotly.express\nplotly.express.line(x=[0, tau], y=[1, 0.5], height=300)"
-    record = "import pandas\nfrom paillasse.runs import record\n"
-    record += 'record("risk", pandas.DataFrame({"tau": [tau], "risk": [tau / 10]}), f"Risk {tau / 10}")'
-    path = write_notebook(study, "risk", "tau = 2", figure, record)
-    content = json.loads((study / path).read_text())
-    content["cells"][0]["metadata"] = {"tags": ["parameters"]}
-    (study / path).write_text(json.dumps(content))
+    path = make_study(study)
     slow = write_notebook(study, "slow", "import time", "time.sleep(600)")
     dies = write_notebook(study, "dies", "import os, signal", "os.kill(os.getpid(), signal.SIGKILL)")
-    runs = [{"name": "risk", "notebook": path, "grid": {"tau": [2, 5]}}]
+    runs = json.loads((study / "runs.yaml").read_text())["runs"]
     runs += [{"name": "slow", "notebook": slow}, {"name": "dies", "notebook": dies}]
     (study / "runs.yaml").write_text(json.dumps({"runs": runs}))
 
@@ -324,3 +344,49 @@ def test_the_launcher_has_the_notebooks_by_their_questions_and_makes_a_new_one(l
     page.locator(".jp-Notebook", has_text=question).wait_for(timeout=60_000)
     cells = json.loads((project / "notebooks" / "my_model.ipynb").read_text(encoding="utf-8"))["cells"]
     assert not [cell for cell in cells if cell.get("outputs")]
+
+
+def test_in_notebook_7_the_badge_the_panels_and_the_commands_work(lab, project, page, picture):
+    path = make_study(project / "classic")
+    page.goto(lab(application="notebook").page(f"classic/{path}"))
+    page.locator('.jp-paillasse-badge[data-state="clean"]').wait_for(timeout=90_000)
+
+    call(page, "Runs")
+    panel = page.locator("#paillasse-runs")
+    panel.get_by_role("button", name="Run what is not done").click()
+    panel.locator('.jp-paillasse-tag[data-kind="ok"]').nth(1).wait_for(timeout=120_000)
+    for name in ("risk-tau=2", "risk-tau=5"):
+        panel.get_by_label(f"compare {name}").set_checked(True)
+    panel.get_by_role("button", name="Compare").click()
+    page.locator(".jp-paillasse-comparison tr.jp-mod-differs", has_text="tau").wait_for(timeout=30_000)
+    page.locator(".jp-paillasse-comparison .js-plotly-plot").nth(1).wait_for(timeout=60_000)
+    assert page.locator(".jp-paillasse-comparison").bounding_box()["height"] > 400
+    picture("notebook_7")
+    with page.expect_popup() as opened:
+        panel.get_by_role("button", name="Open: risk-tau=2").click()
+    opened.value.locator('.jp-paillasse-badge[data-state="clean"]').wait_for(timeout=90_000)
+
+    call(page, "Run with other Parameters")
+    page.locator("#paillasse-form").get_by_label("tau", exact=True).first.wait_for(timeout=30_000)
+    call(page, "Doctor")
+    page.locator(".jp-Dialog .jp-paillasse-finding", has_text="approvals").wait_for(timeout=60_000)
+    page.keyboard.press("Enter")
+    call(page, "New Analysis from")
+    page.locator(".jp-Dialog select:focus").press("Enter")
+    page.locator(".jp-Dialog", has_text="Its name").locator("input").fill("mine")
+    with page.expect_popup() as opened:
+        page.keyboard.press("Enter")
+    assert urlsplit(opened.value.url).path == "/user/ada/notebooks/classic/notebooks/mine.ipynb"
+
+
+def test_in_notebook_7_data_are_found_and_inserted_and_the_profile_is_always_shown(lab, project, page):
+    page.goto(lab(application="notebook", PAILLASSE_PROFILE="secure").page(write_notebook(project, "classic", "")))
+    page.locator("#paillasse-profile", has_text="profile: secure").wait_for(timeout=90_000)
+    page.locator('.jp-paillasse-badge[data-state="clean"]').wait_for(timeout=60_000)
+    call(page, "Data Catalogue")
+    panel = page.locator("#paillasse-catalogue")
+    page.locator(".jp-paillasse-search:focus").fill("lung_io")
+    panel.locator(".jp-paillasse-row:visible").press("Enter")
+    panel.get_by_role("button", name="Insert").press("Enter")
+    inserted = page.locator(".jp-Notebook .jp-CodeCell").first.locator(".cm-content")
+    assert 'catalog["lung_io"].read(columns=[' in inserted.inner_text()
