@@ -43,7 +43,7 @@ export async function showDoctor(
       }
     }
   } catch (error) {
-    body.node.append(refusal(error));
+    body.node.append(refusal(trans, error));
   }
   await dialog.launch();
 }

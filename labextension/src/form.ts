@@ -38,11 +38,12 @@ export class FormPanel extends Widget {
     this._body.focus(); // the first field is the next stop, also where it is not yet there
   }
 
-  /** Ask for the form of the current notebook; what was filled in stays while the parameters are the same. */
+  /** Ask for the form of the current notebook, so that it is there when the panel is opened; what was filled in stays
+   * while the parameters are the same. */
   async refresh(): Promise<void> {
     const { settings, trans, path } = this._options;
     const asked = ++this._asked;
-    if (!this._panel || !this.isVisible) {
+    if (!this._panel) {
       this._told = '';
       this._body.replaceChildren(element('p', {}, trans.__('Open a notebook to see its parameters.')));
       return;
@@ -61,7 +62,7 @@ export class FormPanel extends Widget {
     } catch (error) {
       if (asked === this._asked) {
         this._told = '';
-        this._body.replaceChildren(refusal(error));
+        this._body.replaceChildren(refusal(trans, error));
       }
     }
   }
@@ -77,7 +78,7 @@ export class FormPanel extends Widget {
   }
 
   private _onSave(_: unknown, state: DocumentRegistry.SaveState): void {
-    if (state.startsWith('completed')) {
+    if (state.startsWith('completed') && this.isVisible) {
       void this.refresh();
     }
   }
@@ -139,7 +140,7 @@ export class FormPanel extends Widget {
         this._progress.textContent = trans.__('added to runs.yaml');
       }
     } catch (error) {
-      this._progress.replaceChildren(refusal(error));
+      this._progress.replaceChildren(refusal(trans, error));
     }
   }
 
@@ -171,7 +172,7 @@ export class FormPanel extends Widget {
           later();
         }
       } catch (error) {
-        progress.replaceChildren(refusal(error));
+        progress.replaceChildren(refusal(trans, error));
       }
     };
     later();

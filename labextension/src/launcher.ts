@@ -7,6 +7,7 @@ import { LabIcon } from '@jupyterlab/ui-components';
 import { DisposableSet } from '@lumino/disposable';
 import { ask } from './ask';
 import { DOCTOR, showDoctor } from './doctor';
+import { said } from './sayings';
 
 interface IAnalysis {
   path: string;
@@ -91,7 +92,7 @@ export class Analyses {
       await this._app.commands.execute('docmanager:open', made);
       await this.refresh();
     } catch (error) {
-      await showErrorMessage(title, error as Error);
+      await showErrorMessage(title, said(trans, (error as Error).message));
     }
   }
 

@@ -5,6 +5,7 @@ import { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 import { ask, IRun, IRuns } from './ask';
 import { element, refusal } from './dom';
+import { said, saidOfEach } from './sayings';
 
 const EVERY = 2000; // milliseconds; runs that a terminal has started are followed too
 
@@ -39,10 +40,11 @@ export class RunsPanel extends Widget {
 
   /** Ask for the runs' states; for why they would run again only when a state has changed. */
   async refresh(): Promise<void> {
-    const path = this._options.where();
+    const { settings, trans, where } = this._options;
+    const path = where();
     const asked = ++this._asked;
     try {
-      const answer = await ask<IRuns>(this._options.settings, 'runs', { path });
+      const answer = await ask<IRuns>(settings, 'runs', { path });
       if (asked !== this._asked) {
         return;
       }
@@ -52,11 +54,13 @@ export class RunsPanel extends Widget {
         void this._askWhy(path);
       }
       this._runs = answer.runs;
+      const results = answer.runs.filter(run => run.result !== null && this._chosen.has(run.name));
+      this._chosen = new Set(results.map(run => run.name)); // a result may have been deleted
       this._show(answer);
     } catch (error) {
       if (asked === this._asked) {
         this._states = this._shown = '';
-        this._list.replaceChildren(element('li', {}, refusal(error)));
+        this._list.replaceChildren(element('li', {}, refusal(trans, error)));
       }
     }
   }
@@ -152,7 +156,8 @@ export class RunsPanel extends Widget {
     const took = run.seconds === null ? '' : trans.__('%1 s', run.seconds.toFixed(1));
     const [cell, cells] = run.progress ?? [0, 0];
     const progress = cell ? trans.__('cell %1 of %2', cell, cells) : '';
-    const why = this._why[run.name] && run.state !== 'running' ? trans.__('would run: %1', this._why[run.name]!) : '';
+    const reason = run.state === 'running' ? null : this._why[run.name];
+    const why = reason ? trans.__('would run: %1', said(trans, reason, value => saidOfEach(trans, value))) : '';
     return element(
       'li',
       { className: 'jp-paillasse-run' },
@@ -181,11 +186,12 @@ export class RunsPanel extends Widget {
   }
 
   private async _post(route: string, body: object): Promise<void> {
+    const { settings, trans, where } = this._options;
     try {
-      await ask(this._options.settings, route, {}, { path: this._options.where(), ...body });
+      await ask(settings, route, {}, { path: where(), ...body });
       await this.refresh();
     } catch (error) {
-      this._told.replaceChildren(refusal(error));
+      this._told.replaceChildren(refusal(trans, error));
     }
   }
 
