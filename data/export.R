@@ -6,7 +6,7 @@
 # labels, logicals as true and false, numbers with the fewest digits that give the same number again. The same
 # bytes on every run: data_catalog.yaml holds their checksums.
 
-data_sets <- c("colon", "gbsg", "rotterdam", "veteran", "lung", "mgus2", "pbc")
+data_sets <- c("colon", "gbsg", "rotterdam", "veteran", "lung", "mgus2", "pbc", "heart")
 
 # 15 digits are enough for a measured value; a computed one (pbc's age, days / 365.25) may need 17.
 number_as_text <- function(x) {

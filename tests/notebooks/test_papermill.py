@@ -13,6 +13,7 @@ OTHER = {
     "cohort_overview": ["-p", "by", "ph.ecog"],
     "risk_model": ["-p", "trees", "20"],
     "survival_analysis": ["-p", "formula", "age + nodes"],
+    "trial_emulation": ["-p", "subsamples", "3"],
 }
 
 

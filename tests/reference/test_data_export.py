@@ -12,7 +12,7 @@ from paillasse import open_catalog
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOG = ROOT / "data_catalog.yaml"
-NAMES = ["colon", "gbsg", "rotterdam", "veteran", "lung", "mgus2", "pbc"]
+NAMES = ["colon", "gbsg", "rotterdam", "veteran", "lung", "mgus2", "pbc", "heart"]
 
 
 def r_has_survival() -> bool:

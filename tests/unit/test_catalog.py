@@ -12,7 +12,7 @@ from paillasse import open_catalog
 from paillasse.errors import CatalogError
 
 ROOT = Path(__file__).resolve().parents[2]
-PUBLIC = ["colon", "gbsg", "rotterdam", "veteran", "lung", "mgus2", "pbc"]
+PUBLIC = ["colon", "gbsg", "rotterdam", "veteran", "lung", "mgus2", "pbc", "heart"]
 CLAIMS = ["snds_patients", "snds_drugs", "snds_stays"]
 NAMES = [*PUBLIC, "lung_io", "head_neck_rt", "profiler", *CLAIMS, "skin_readers"]
 
@@ -122,7 +122,7 @@ def test_the_shipped_catalogue_is_found_from_a_folder_below_it():
 
 def test_the_names_can_be_listed_counted_and_asked_for(catalog):
     assert list(catalog) == NAMES
-    assert len(catalog) == 14
+    assert len(catalog) == 15
     assert "gbsg" in catalog
     assert "gbgs" not in catalog
 
@@ -142,6 +142,7 @@ def test_an_unknown_name_is_met_with_the_nearest_one(catalog):
         "lung": (228, 10),
         "mgus2": (1384, 11),
         "pbc": (418, 20),
+        "heart": (172, 8),
     }.items(),
 )
 def test_each_shipped_data_set_satisfies_its_schema(catalog, name, shape):
@@ -178,6 +179,29 @@ def test_a_version_tells_a_data_set_from_any_other_form_of_it(catalog, tmp_path)
     now = {name: open_catalog(tmp_path / "data_catalog.yaml")[name].version() for name in names}
     changed = [name for name in names if now[name] != before[name]]
     assert changed == ["snds_patients", "snds_drugs"]  # the drugs are those of the patients
+
+
+def test_a_larger_stand_in_takes_the_tables_linked_to_it_along_and_keeps_its_version(catalog):
+    larger = catalog.with_rows(snds_patients=100)
+    patients, drugs = (larger[name].read() for name in ("snds_patients", "snds_drugs"))
+    assert len(patients) == 100 and drugs["ben_nir_psa"].isin(patients["ben_nir_psa"]).all()
+    assert larger["snds_drugs"].version() == catalog["snds_drugs"].version()
+    assert len(larger.in_profile("synthetic").with_rows(profiler=10)["snds_patients"].read()) == 100
+    assert len(catalog["snds_patients"].read(columns=["death"])) == 4000
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ({"snds_drugs": 10}, "follow from the rows of snds_patients"),
+        ({"skin_readers": 10}, "follow from the codes"),
+        ({"profiler": 0}, "between 1 and"),
+        ({"profilerr": 10}, "Did you mean 'profiler'"),
+    ],
+)
+def test_rows_that_a_stand_in_cannot_have_are_refused(catalog, rows, said):
+    with pytest.raises(CatalogError, match=said):
+        catalog.with_rows(**rows)
 
 
 def test_a_database_table_whose_version_nobody_declares_may_be_another_each_time(catalog):

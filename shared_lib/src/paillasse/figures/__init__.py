@@ -12,6 +12,7 @@ from paillasse.light_imports import without_iri_grammar
 with without_iri_grammar():
     from plotly.io import renderers
 
+from paillasse.figures.balance import love_plot, mirrored_histogram
 from paillasse.figures.calibration import calibration
 from paillasse.figures.cumulative_incidence import cumulative_incidence_curves
 from paillasse.figures.flow import flow_chart
@@ -25,6 +26,8 @@ __all__ = [
     "cumulative_incidence_curves",
     "flow_chart",
     "forest",
+    "love_plot",
+    "mirrored_histogram",
     "survival_curves",
 ]
 

@@ -1,0 +1,433 @@
+"""Estimates of a weighted trial: survival by arm, differences of restricted means and incidences, the hazard ratio."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr
+
+from paillasse.disclosure import Policy, Result
+from paillasse.disclosure.estimates import round_number
+from paillasse.effects._curves import Curve, curve, incidence_at, restricted_mean, survival_at
+from paillasse.effects._rows import Rows, std_err
+from paillasse.effects.target_trial import TargetTrial
+from paillasse.effects.weights import WeightedTrial
+from paillasse.errors import InputError
+from paillasse.survival._cox_fit import maximise
+from paillasse.survival._input import half_width
+from paillasse.survival._partial_likelihood import evaluate, risk_sets, score_residuals
+from paillasse.survival.kaplan_meier import limits
+from paillasse.tables import View, rows_left_out, time_decimals
+
+MOST_TIMES = 200  # of a curve that is asked for without times: enough for the eye
+
+
+@dataclass(frozen=True, repr=False)
+class Contrast(Result):
+    """What is expected in each arm, and the difference.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        A row an arm, the reference first: `arm`, `estimate`, `std_err`, `lower`, `upper`.
+    difference : pandas.DataFrame
+        One row, the second arm less the first: `contrast`, `difference`, `std_err`, `fixed_std_err` (had the weights
+        been known), `lower`, `upper`, `p_value`.
+    measure : str
+        What is estimated, in words.
+    how : str
+        The weights or models in words.
+    tau : float
+        The horizon, in the unit of the durations.
+    conf_level : float
+        Level of the limits.
+    """
+
+    table: pd.DataFrame
+    difference: pd.DataFrame
+    measure: str
+    how: str
+    tau: float
+    conf_level: float
+    n_dropped: int
+    trial: TargetTrial
+    _influence: np.ndarray  # patients × arms: patient-level, so never shown nor stored with a result
+    _totals: pd.DataFrame  # a row an arm: n, events up to tau, effective sample size
+    _span: float  # the range in which one patient's own value can lie
+
+    def _safe(self, policy: Policy):
+        from paillasse.effects._safe import safe_contrast
+
+        return safe_contrast(self, policy)
+
+    def view(self) -> View:
+        told = self.difference.iloc[0]
+        level = f"{100 * self.conf_level:g}%"
+        columns = {"contrast": "arm", "difference": "estimate"}
+        table = pd.concat([self.table, self.difference.rename(columns=columns)], ignore_index=True)
+        table = table[["arm", "estimate", "std_err", "lower", "upper", "p_value"]]
+        notes = (
+            f"{self.how[:1].upper()}{self.how[1:]}; {level} limits.",
+            f"Standard error of the difference with the weights taken as known: {told['fixed_std_err']:.3g}.",
+            *rows_left_out(self.n_dropped),
+        )
+        return View(self.measure, table, notes)
+
+
+@dataclass(frozen=True, repr=False)
+class MarginalHazardRatio(Result):
+    """The hazard ratio of the arms in the weighted trial.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row, the second arm against the first: `contrast`, `coef`, `hazard_ratio`, `std_err` (of coef),
+        `fixed_std_err` (had the weights been known: R's robust one), `lower`, `upper` (of the hazard ratio), `z`,
+        `p_value`.
+    how : str
+        The weights in words.
+    """
+
+    table: pd.DataFrame
+    how: str
+    conf_level: float
+    n_dropped: int
+    trial: TargetTrial
+    _influence: np.ndarray  # of each patient on coef; patient-level, so never shown nor stored with a result
+    _totals: pd.DataFrame
+
+    def figure(self, title: str = ""):
+        """The hazard ratio with its limits, as a forest plot."""
+        from paillasse.figures import forest
+
+        return forest(self.table, label="contrast", title=title, conf_level=self.conf_level)
+
+    def _safe(self, policy: Policy):
+        from paillasse.effects._safe import safe_hazard_ratio
+
+        return safe_hazard_ratio(self, policy)
+
+    def view(self) -> View:
+        columns = ["contrast", "hazard_ratio", "lower", "upper", "coef", "std_err", "fixed_std_err", "p_value"]
+        notes = (
+            f"{self.how[:1].upper()}{self.how[1:]}; {100 * self.conf_level:g}% limits of the hazard ratio.",
+            "fixed std err: had the weights been known.",
+            *rows_left_out(self.n_dropped),
+        )
+        return View("Marginal hazard ratio", self.table[columns], notes)
+
+
+@dataclass(frozen=True, repr=False)
+class WeightedSurvival(Result):
+    """Survival by arm in the weighted trial.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        A row for each arm and time: `group` (the arm), `time`, `n_risk` (rows at risk then, not weighted), `survival`,
+        `std_err`, `lower`, `upper` (on the log scale).
+    how : str
+        The weights in words.
+    """
+
+    table: pd.DataFrame
+    how: str
+    conf_level: float
+    n_dropped: int
+    trial: TargetTrial
+    _round: pd.DataFrame  # the same at round times, with the events until then and the arm's effective sample size
+
+    def figure(self, title: str = ""):
+        """The curves with their limits, and the numbers at risk (patients, not weights)."""
+        from paillasse.figures import survival_curves
+
+        return survival_curves(self.table, time_unit=self.trial.time_unit, title=title)
+
+    def _safe(self, policy: Policy):
+        from paillasse.effects._safe import safe_survival
+
+        return safe_survival(self, policy)
+
+    def view(self) -> View:
+        table = self.table.groupby("group", sort=False).tail(1)
+        notes = (
+            f"{self.how[:1].upper()}{self.how[1:]}; {100 * self.conf_level:g}% limits, at the last time asked for.",
+            *rows_left_out(self.n_dropped),
+        )
+        return View("Survival by arm", table, notes, {"time": time_decimals(self.table["time"])})
+
+
+def survival_by_arm(
+    weighted: WeightedTrial, times: Sequence[float] | None = None, conf_level: float = 0.95
+) -> WeightedSurvival:
+    """Weighted Kaplan-Meier estimate in each arm.
+
+    The standard error is by influence functions: the infinitesimal jackknife, with the estimation of the weights.
+
+    Parameters
+    ----------
+    weighted : WeightedTrial
+    times : list of float, optional
+        Times of the table; by default the event times of the arm, of more than 200 every so manieth.
+    conf_level : float
+
+    Returns
+    -------
+    WeightedSurvival
+
+    References
+    ----------
+    Xie and Liu (2005), Stat Med 24:3089.
+    """
+    z, rows, tables, round_times = half_width(conf_level), weighted._rows, [], []
+    for code, label in enumerate(weighted.trial.labels):
+        own, seen = _curve(rows, code)
+        at = _event_times(seen) if times is None else np.sort(np.atleast_1d(np.asarray(times, dtype=float)))
+        if times is not None and (at > seen.time[-1]).any() and seen.survival[-1] > 0:
+            raise InputError(f"Arm {label!r} is not followed until the last of the times.")
+        tables.append(_survival_table(rows, own, seen, at, z).assign(group=label))
+        last = at[-1] if len(at) else seen.time[-1]
+        unit = round_number(last / 20, up=True)
+        told = _survival_table(rows, own, seen, unit * np.arange(1, int(last / unit + 1e-9) + 1), z)
+        events = np.searchsorted(np.sort(rows.stop[own][seen.event]), told["time"], side="right")
+        told = told.assign(group=label, events=events, effective=weighted.table["effective"].iloc[code])
+        round_times.append(told.assign(patients=weighted.table["patients"].iloc[code]))
+    tables, round_times = (pd.concat(each, ignore_index=True) for each in (tables, round_times))
+    tables = tables[["group", "time", "n_risk", "survival", "std_err", "lower", "upper"]]
+    return WeightedSurvival(tables, weighted.how, conf_level, weighted.n_dropped, weighted.trial, round_times)
+
+
+def _survival_table(rows: Rows, own: np.ndarray, seen: Curve, at: np.ndarray, z: float) -> pd.DataFrame:
+    """One arm's lines."""
+    survival, psi = survival_at(seen, at)
+    error = std_err(rows.by_patient(_placed(rows, own, psi)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lower, upper = limits(survival, error / survival, "log", z)
+    n_risk = _at_risk(at, rows.stop[own], None if rows.entry is None else rows.entry[own])
+    columns = {"time": at, "n_risk": n_risk, "survival": survival, "std_err": error, "lower": lower, "upper": upper}
+    return pd.DataFrame(columns)
+
+
+def rmst_difference(weighted: WeightedTrial, tau: float, conf_level: float = 0.95) -> Contrast:
+    r"""Difference of the restricted mean survival times up to `tau`, second arm less first.
+
+    .. math:: \hat\mu_a(\tau) = \int_0^\tau \hat S_a(t)\,dt
+
+    with :math:`\hat S_a` the weighted Kaplan-Meier curve of arm a. Standard errors are by influence functions, with the
+    estimation of the weights (M-estimation).
+
+    Parameters
+    ----------
+    weighted : WeightedTrial
+    tau : float
+        The horizon, in the unit of the durations.
+    conf_level : float
+
+    Returns
+    -------
+    Contrast
+
+    Raises
+    ------
+    InputError
+        If `tau` is not positive or an arm is not followed until then.
+
+    References
+    ----------
+    Royston and Parmar (2013), BMC Med Res Methodol 13:152. Conner and others (2019), Stat Med 38:3832.
+    """
+    need_horizon(tau)
+    rows, means, influence = weighted._rows, [], []
+    for code, label in enumerate(weighted.trial.labels):
+        own, seen = _curve(rows, code)
+        need_follow_up(seen, tau, label)
+        mean, psi = restricted_mean(seen, tau)
+        means.append(mean)
+        influence.append(_placed(rows, own, psi))
+    unit = f" {weighted.trial.time_unit}".rstrip()
+    measure = f"Restricted mean survival time up to {tau:g}{unit}"
+    return _contrast(weighted, measure, means, np.column_stack(influence), tau, conf_level, float(tau), rows.cause > 0)
+
+
+def incidence_difference(weighted: WeightedTrial, cause: int, tau: float, conf_level: float = 0.95) -> Contrast:
+    """Difference of the cumulative incidences of one cause by `tau`, second arm less first, other causes competing.
+
+    The weighted Aalen-Johansen estimate; standard errors by influence functions, with the estimation of the weights.
+
+    Parameters
+    ----------
+    weighted : WeightedTrial
+        Of a trial whose `event` is 0 for censored and 1, 2, … for the causes.
+    cause : int
+    tau : float
+        By when, in the unit of the durations.
+    conf_level : float
+
+    Returns
+    -------
+    Contrast
+
+    Raises
+    ------
+    InputError
+        If nobody has an event of that cause, or an arm is not followed until `tau`.
+    """
+    need_horizon(tau)
+    rows, values, influence = weighted._rows, [], []
+    if not (rows.cause == cause).any():
+        raise InputError(f"There is no event of cause {cause!r} in column {weighted.trial.event!r}.")
+    for code, label in enumerate(weighted.trial.labels):
+        own, seen = _curve(rows, code)
+        need_follow_up(seen, tau, label)
+        value, psi = incidence_at(seen, rows.cause[own] == cause, tau)
+        values.append(value)
+        influence.append(_placed(rows, own, psi))
+    unit = f" {weighted.trial.time_unit}".rstrip()
+    measure = f"Cumulative incidence of cause {cause} by {tau:g}{unit}"
+    own_cause = rows.cause == cause
+    return _contrast(weighted, measure, values, np.column_stack(influence), tau, conf_level, 1.0, own_cause)
+
+
+def hazard_ratio(
+    weighted: WeightedTrial, cause: int | None = None, ties: str = "efron", conf_level: float = 0.95
+) -> MarginalHazardRatio:
+    """The hazard ratio of the second arm against the first, by a weighted Cox model of the arm alone.
+
+    It averages over follow-up where hazards are not proportional, and over patients (it is not the ratio of alike
+    patients, even without confounding). The standard error is the sandwich of the weighted score, with the estimation
+    of the weights; `fixed_std_err` is R's ``coxph(…, weights, robust = TRUE)``.
+
+    Parameters
+    ----------
+    weighted : WeightedTrial
+    cause : int, optional
+        The cause whose hazard is compared, others censoring; without it any event.
+    ties : {"efron", "breslow"}
+    conf_level : float
+
+    Returns
+    -------
+    MarginalHazardRatio
+
+    References
+    ----------
+    Lin and Wei (1989), J Am Stat Assoc 84:1074. Austin (2016), Stat Med 35:5642; Shu and others (2021), Biometrics 77:
+    538, on estimated weights.
+    """
+    rows, z = weighted._rows, half_width(conf_level)
+    event = rows.cause > 0 if cause is None else rows.cause == cause
+    for code, label in enumerate(weighted.trial.labels):
+        if not event[rows.of_arm(code)].any():
+            raise InputError(f"Arm {label!r} has no event, so that the ratio of hazards is 0 or infinite.")
+    x = rows.arm[:, None].astype(float)
+    x -= x.mean()
+    sets = risk_sets(rows.stop, event, rows.entry, rows.weights, np.zeros(len(x), int), ties)
+
+    def at_coefficient(beta):
+        return evaluate(sets, x, rows.weights, beta)
+
+    coef, at = maximise(at_coefficient, at_coefficient(np.zeros(1)), [weighted.trial.treatment])
+    residual = np.concatenate([block for _, block in score_residuals(sets, x, at)])[:, 0]
+    psi = rows.weights * residual / at.information[0, 0]
+    influence = rows.by_patient(psi)
+    error, fixed = std_err(influence), std_err(rows.by_patient(psi, weights_known=True))
+    value, width = coef[0], z * error
+    line = {"contrast": _against(weighted.trial), "coef": value, "hazard_ratio": np.exp(value), "std_err": error}
+    line |= {"fixed_std_err": fixed, "lower": np.exp(value - width), "upper": np.exp(value + width)}
+    line |= {"z": value / error, "p_value": 2 * ndtr(-abs(value / error))}
+    totals = _totals(weighted, event, np.inf)
+    return MarginalHazardRatio(
+        pd.DataFrame([line]), weighted.how, conf_level, weighted.n_dropped, weighted.trial, influence, totals
+    )
+
+
+def contrast_tables(
+    trial: TargetTrial, values: Sequence[float], influence: np.ndarray, fixed: float, z: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table of the arms and that of their difference, from each patient's influence on both."""
+    values = np.asarray(values, dtype=float)
+    error = std_err(influence)
+    table = {"arm": trial.labels, "estimate": values, "std_err": error}
+    table |= {"lower": values - z * error, "upper": values + z * error}
+    difference = values[1] - values[0]
+    error = float(std_err(influence[:, 1] - influence[:, 0]))
+    line = {"contrast": _against(trial), "difference": difference, "std_err": error, "fixed_std_err": fixed}
+    line |= {"lower": difference - z * error, "upper": difference + z * error}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        line |= {"p_value": 2 * ndtr(-np.abs(np.divide(difference, error)))}
+    return pd.DataFrame(table), pd.DataFrame([line])
+
+
+def need_horizon(tau: float) -> None:
+    if not (np.isfinite(tau) and tau > 0):
+        raise InputError("The horizon tau is a positive time.")
+
+
+def need_follow_up(seen: Curve, tau: float, label: str) -> None:
+    """Refuse a horizon up to which an arm is not known."""
+    if seen.time[-1] < tau and seen.survival[-1] > 0:
+        raise InputError(
+            f"Arm {label!r} is not followed until tau = {tau:g} with patients still event-free. Choose tau within the "
+            "follow-up of both arms."
+        )
+
+
+def _contrast(weighted, measure, values, psi, tau, conf_level, span, event) -> Contrast:
+    rows = weighted._rows
+    influence = rows.by_patient(psi)
+    fixed = float(std_err(rows.by_patient(psi[:, 1] - psi[:, 0], weights_known=True)))
+    tables = contrast_tables(weighted.trial, values, influence, fixed, half_width(conf_level))
+    totals = _totals(weighted, event, tau)
+    return Contrast(
+        *tables,
+        measure,
+        weighted.how,
+        float(tau),
+        conf_level,
+        weighted.n_dropped,
+        weighted.trial,
+        influence,
+        totals,
+        span,
+    )
+
+
+def _curve(rows: Rows, code: int) -> tuple[np.ndarray, Curve]:
+    own = rows.of_arm(code)
+    entry = None if rows.entry is None else rows.entry[own]
+    return own, curve(rows.stop[own], rows.cause[own] > 0, rows.weights[own], entry)
+
+
+def _placed(rows: Rows, own: np.ndarray, psi: np.ndarray) -> np.ndarray:
+    """ψ of one arm's rows among all rows."""
+    every = np.zeros((len(rows.stop), *psi.shape[1:]))
+    every[own] = psi
+    return every
+
+
+def _event_times(seen: Curve) -> np.ndarray:
+    times = seen.time[seen.n_event > 0]
+    if len(times) <= MOST_TIMES:
+        return times
+    return times[np.unique(np.linspace(0, len(times) - 1, MOST_TIMES).round().astype(int))]
+
+
+def _at_risk(times: np.ndarray, stop: np.ndarray, entry: np.ndarray | None) -> np.ndarray:
+    """Rows at risk just before each time."""
+    n = len(stop) - np.searchsorted(np.sort(stop), times, side="left")
+    return n if entry is None else n - (len(entry) - np.searchsorted(np.sort(entry), times, side="left"))
+
+
+def _totals(weighted: WeightedTrial, event: np.ndarray, tau: float) -> pd.DataFrame:
+    rows, lines = weighted._rows, []
+    for code in (0, 1):
+        own = rows.of_arm(code)
+        counted = np.unique(rows.patient[own & event & (rows.stop <= tau)])
+        lines.append([len(np.unique(rows.patient[own])), len(counted)])
+    totals = pd.DataFrame(lines, columns=["n", "events"])
+    return totals.assign(effective=weighted.table["effective"].to_numpy())
+
+
+def _against(trial: TargetTrial) -> str:
+    return f"{trial.labels[1]} against {trial.labels[0]}"

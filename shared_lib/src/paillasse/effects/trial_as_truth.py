@@ -1,0 +1,49 @@
+"""A randomised trial as its own truth: confounded samples drawn by design, whose right answer is the trial's."""
+
+import numpy as np
+import pandas as pd
+
+from paillasse.effects._input import cohort
+from paillasse.effects.target_trial import TargetTrial
+from paillasse.errors import InputError
+from paillasse.survival._input import numbers
+from paillasse.tables import need_columns
+
+
+def confounded_sample(trial: TargetTrial, data: pd.DataFrame, chance: str, seed: int) -> pd.DataFrame:
+    """Draw patients of a randomised trial so that treatment looks as if doctors had chosen it.
+
+    As many patients as the trial has are drawn with replacement, each arm's with a probability in proportion to the
+    chance q that such a patient is treated, or 1 − q in the reference arm. Of each kind of patient as many are drawn as
+    the trial has, so that the effect over everybody is the trial's; but the arms are no longer alike, and the true
+    propensity score is q (at equal randomisation). An estimator that is right gives the trial's answer back.
+
+    Parameters
+    ----------
+    trial : TargetTrial
+        The randomised comparison.
+    data : pandas.DataFrame
+        A row a patient; rows with a missing value in a column used are left out.
+    chance : str
+        Column of the probability q to be treated, between 0 and 1, both excluded.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows drawn. A patient who is drawn twice counts as two.
+
+    Raises
+    ------
+    InputError
+        If q is not between 0 and 1.
+    """
+    need_columns(data, [chance])
+    seen = cohort(trial, data)
+    q = numbers(data[[chance]].iloc[seen.positions], chance, seen.positions)
+    if not ((q > 0) & (q < 1)).all():
+        raise InputError(f"Column {chance!r} holds probabilities that are not between 0 and 1.")
+    share = np.where(seen.treated, q / seen.treated.mean(), (1 - q) / (1 - seen.treated.mean()))
+    drawn = np.random.default_rng(seed).choice(seen.positions, seen.n, p=share / share.sum())
+    return data.iloc[drawn].reset_index(drop=True)
