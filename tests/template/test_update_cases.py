@@ -367,6 +367,17 @@ def test_a_file_in_the_way_is_never_overwritten_though_git_ignores_it(project, t
     assert project.read(".env") == "PASSWORD=x\n"
 
 
+@pytest.mark.parametrize(("theirs", "ours"), [("new.md", "new.md/.env"), ("new.md/a.md", "new.md")])
+def test_a_folder_where_a_file_comes_or_the_other_way_round_is_in_the_way_too(project, template, theirs, ours):
+    template.git("rm", "--quiet", f"{OF_PROJECT}/new.md")
+    version(template, "v3.0", **{f"{OF_PROJECT}/{theirs}": "Other.\n"})
+    project.write(".gitignore", ".env\n/new.md\n")
+    project.commit("Ours")
+    project.write(ours, "PASSWORD=x\n")
+    assert f"where others are that git does not track: {ours}." in refusal(project)
+    assert project.read(ours) == "PASSWORD=x\n"
+
+
 @pytest.mark.slow
 def test_it_goes_back_to_an_older_version_too(project, files_of):
     before = files_of(project.folder)

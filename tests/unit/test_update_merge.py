@@ -1,11 +1,13 @@
 """What two sides have changed in one notebook, or in one lock, is merged into a notebook, and a lock."""
 
 import json
+from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from paillasse.errors import ProjectError
 from paillasse.project.lock import merge_locks, read_lock
 from paillasse.project.merge import merge_notebooks
 
@@ -112,3 +114,14 @@ def test_a_package_that_is_locked_twice_for_two_platforms_stays_so():
     newer = both.replace("ipython==9", "ipython==9.1").replace("sha256:9", "sha256:9.1")
     text, taken = merge_locks(both, both + package("zzz", "1"), newer)
     assert (text, taken) == (newer + package("zzz", "1"), [])
+
+
+def test_the_order_of_a_lock_is_the_one_that_make_lock_gives_it():
+    text = (Path(__file__).parents[2] / "requirements.lock").read_text(encoding="utf-8")
+    assert merge_locks(text, text, text) == (text, [])
+
+
+def test_a_lock_in_the_midst_of_a_merge_is_none():
+    lock = package("numpy", "2")
+    with pytest.raises(ProjectError, match="'<<<<<<< HEAD' is no package of a lock"):
+        merge_locks(lock, f"<<<<<<< HEAD\n{lock}", lock)

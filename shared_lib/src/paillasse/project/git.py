@@ -76,7 +76,7 @@ def without_password(text: str) -> str:
 
     Examples
     --------
-    >>> without_password("cannot read https://me:secret@example.org/paillasse.git")
+    >>> without_password("cannot read https://somebody@example.org/paillasse.git")
     'cannot read https://example.org/paillasse.git'
     """
     return re.sub(r"://[^/@\s]*@", "://", text)

@@ -87,6 +87,11 @@ def merge_locks(old: str, team: str, new: str) -> tuple[str, list[str]]:
     text, taken
         The merged lock, sorted by name; the packages that both had changed, of which it has the second's.
 
+    Raises
+    ------
+    ProjectError
+        One of the three is no lock.
+
     Examples
     --------
     >>> was = "numpy==2.3 --hash=sha256:aa\\nrich==14 --hash=sha256:bb\\n"
@@ -112,6 +117,9 @@ def _blocks(text: str) -> dict[tuple[str, str], str]:
     """Package and marker → its lines, those of its hashes and origins too; a lock starts with its first package."""
     found = {}
     for block in re.split(r"(?m)^(?=[^\s#])", text):
-        if asked := re.match(r"([\w.-]+)(?:\[[^\]]*\])?==[^\s;]+ *(;[^\\\n]*)?", block):
+        asked = re.match(r"([\w.-]+)(?:\[[^\]]*\])?==[^\s;]+ *(;[^\\\n]*)?", block)
+        if asked:
             found[asked[1], (asked[2] or "").strip()] = block
+        elif block.strip() and block[0] != "#":
+            raise ProjectError(f"{FILE}: {block[:60].rstrip()!r} is no package of a lock. Make it anew: make lock")
     return found

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
+from paillasse.errors import ProjectError
 from paillasse.project.git import NOBODY, WITHOUT_SETTINGS, git, git_bytes, names
 from paillasse.project.lock import FILE as LOCK
 from paillasse.project.lock import merge_locks
@@ -191,7 +192,10 @@ def settle(scratch: Scratch, path: str, sides: dict[int, Blob], merged: Merged) 
     mode = sides[NEW].mode if sides[TEAM].mode == sides[OLD].mode else sides[TEAM].mode
     contents = {side: scratch.content(blob) for side, blob in sides.items()}
     if path == LOCK:
-        content, taken = merge_locks(*(contents[side].decode("utf-8") for side in (OLD, TEAM, NEW)))
+        try:
+            content, taken = merge_locks(*(contents[side].decode("utf-8") for side in (OLD, TEAM, NEW)))
+        except (ProjectError, UnicodeDecodeError):
+            return None
         merged.notes.append(f"{path}: merged package by package; prove that all fit together, with internet: make lock")
         if taken:
             merged.notes.append(f"{path}: where both had changed, the template's was taken: {', '.join(taken)}")

@@ -138,7 +138,8 @@ class Template:
             options = ["--quiet", "--prune", "--no-write-fetch-head", "--no-auto-maintenance"]
             self._git("fetch", *options, "--", source, *refs, **alone)
         except UpdateError as error:
-            raise UpdateError(f"The template at {shown} cannot be read.{self._last_look()} {error}") from None
+            told = f"The template at {shown} cannot be read.{self._last_look()} {error}"
+            raise UpdateError(f"{told}\nIf it is elsewhere, or carried in as a git bundle: --from SOURCE") from None
         self.source = shown
         self._looked.touch()
 

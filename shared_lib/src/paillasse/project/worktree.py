@@ -7,7 +7,6 @@ the update touches gets the content of the last commit again. Only a tree in whi
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -136,8 +135,7 @@ class WorkTree:
             raise UpdateError("Something was committed while the update was made ready. Update again.")
         before = self.git("rev-parse", f"{note.before}^{{tree}}")
         added = [path for path, kind in self._touched(before, note.tree).items() if kind == "A"]
-        in_the_way = [path for path in added if os.path.lexists(self.project / path)]
-        if in_the_way:
+        if in_the_way := self._in_the_way(added):
             raise UpdateError(
                 f"The template brings files where others are that git does not track: {some_of(in_the_way)}. "
                 "Move them away, or add and commit them."
@@ -251,8 +249,8 @@ class WorkTree:
         """Commit, aside, the files of an update that are neither as before nor as the update has left them."""
         index = {"GIT_INDEX_FILE": str(self.own / "kept")}
         self.git("read-tree", note.tree, **index)
-        paths = "".join(f"{path}\0" for path in touched)
-        self.git("update-index", "--add", "--remove", "-z", "--stdin", given=paths, **index)
+        paths = "".join(f"{path}\0" for path in touched if not self._is_folder(path))
+        self.git("update-index", "--add", "--remove", "--replace", "-z", "--stdin", given=paths, **index)
         now = self.git("write-tree", **index)
         if not self._touched(before, now).keys() & self._touched(note.tree, now).keys():
             return None
@@ -260,6 +258,22 @@ class WorkTree:
         kept = self.git("commit-tree", now, "-p", note.before, "-m", message, **NOBODY)
         self.git("update-ref", KEPT, kept)
         return kept
+
+    def _in_the_way(self, added: list[str]) -> list[str]:
+        """What git does not track, and may even ignore, where new files are to be, or folders of theirs."""
+        tracked = {self.project / name for name in names(self.git("ls-files", "-z"))}
+        found = []
+        for path in added:
+            file = self.project / path
+            above = [folder for folder in file.parents if folder.is_relative_to(self.project)]
+            there = [each for each in (file, *above) if each.is_symlink() or each.is_file()]
+            if self._is_folder(path):
+                there += [each for each in file.rglob("*") if not each.is_dir()]
+            found += [each.relative_to(self.project).as_posix() for each in there if each not in tracked]
+        return sorted(set(found))
+
+    def _is_folder(self, path: str) -> bool:
+        return (self.project / path).is_dir() and not (self.project / path).is_symlink()
 
     def _remove(self, path: str) -> None:
         file = self.project / path
