@@ -4,7 +4,7 @@ RUN = "$(PYTHON)" in_env.py
 LOCK = --upgrade --universal --generate-hashes --no-header --python-version 3.11
 
 .PHONY: help setup demo lab test test-slow test-spark test-slurm refresh reference
-.PHONY: bench-catalog bench-runs bench-scan bench-survival labextension lint lock clean
+.PHONY: bench-catalog bench-claims bench-effects bench-runs bench-scan bench-survival labextension lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these recipes
@@ -45,11 +45,17 @@ reference:  ## ask R again for the answers that the tests compare with
 bench-catalog:  ## measure the catalogue beside plain DuckDB and pandas (some minutes)
 	$(RUN) python benchmarks/catalog.py
 
+bench-claims:  ## measure the way from 20 million claims to the analysis table of combinations (a minute)
+	$(RUN) python benchmarks/effects_claims.py
+
 bench-scan:  ## measure a scan of 200 notebooks of 1 MB (a minute)
 	$(RUN) python benchmarks/scan.py
 
 bench-survival:  ## measure the survival engine beside lifelines, scikit-survival and R, where installed (half an hour)
 	$(RUN) python benchmarks/survival.py
+
+bench-effects:  ## score the effects of many combinations on five worlds with known truth (some minutes)
+	$(RUN) python benchmarks/effects.py
 
 bench-runs:  ## measure a sweep of runs beside papermill alone (a quarter of an hour)
 	$(RUN) python benchmarks/runs.py
@@ -65,11 +71,14 @@ lint:  ## check style and the arrows between the library's rooms
 
 lock:  ## resolve requirements.in and the library's requirements anew
 	$(RUN) uv pip compile $(LOCK) shared_lib/pyproject.toml requirements.in -o requirements.lock
+	$(RUN) uv pip compile $(LOCK) -c requirements.lock tests/browser/requirements.in -o tests/browser/requirements.lock
 	$(RUN) uv pip compile $(LOCK) -c requirements.lock tests/integration/spark.in -o tests/integration/spark.lock
 	$(RUN) uv pip compile $(LOCK) -c requirements.lock tests/reference/what_if.in -o tests/reference/what_if.lock
 	$(RUN) uv pip compile $(LOCK) tests/integration/s3_server.in -o tests/integration/s3_server.lock
 	$(RUN) uv pip compile $(LOCK) tests/integration/roc_validator.in -o tests/integration/roc_validator.lock
+	$(RUN) uv pip compile $(LOCK) tests/template/forge_checkers.in -o tests/template/forge_checkers.lock
 	$(RUN) uv pip compile $(LOCK) tests/template/sbom_validator.in -o tests/template/sbom_validator.lock
+	$(RUN) uv pip compile $(LOCK) tests/template/cruft.in -o tests/template/cruft.lock
 
 clean:  ## remove the environment, the demo and all caches; asks git, so nothing tracked or new is lost
 	git clean -ffdX

@@ -11,6 +11,8 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 OTHER = {
     "adjuvant_combination": ["-p", "tau_years", "3.0"],
     "cohort_overview": ["-p", "by", "ph.ecog"],
+    "combination_ranking": ["-p", "n_patients", "30000", "-p", "least", "20"],
+    "effects_benchmark": ["-p", "n_patients", "20000"],
     "risk_model": ["-p", "trees", "20"],
     "survival_analysis": ["-p", "formula", "age + nodes"],
     "trial_emulation": ["-p", "subsamples", "3"],

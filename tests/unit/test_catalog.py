@@ -181,6 +181,29 @@ def test_a_version_tells_a_data_set_from_any_other_form_of_it(catalog, tmp_path)
     assert changed == ["snds_patients", "snds_drugs"]  # the drugs are those of the patients
 
 
+def test_a_larger_stand_in_takes_the_tables_linked_to_it_along_and_keeps_its_version(catalog):
+    larger = catalog.with_rows(snds_patients=100)
+    patients, drugs = (larger[name].read() for name in ("snds_patients", "snds_drugs"))
+    assert len(patients) == 100 and drugs["ben_nir_psa"].isin(patients["ben_nir_psa"]).all()
+    assert larger["snds_drugs"].version() == catalog["snds_drugs"].version()
+    assert len(larger.in_profile("synthetic").with_rows(profiler=10)["snds_patients"].read()) == 100
+    assert len(catalog["snds_patients"].read(columns=["death"])) == 4000
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ({"snds_drugs": 10}, "follow from the rows of snds_patients"),
+        ({"skin_readers": 10}, "follow from the codes"),
+        ({"profiler": 0}, "between 1 and"),
+        ({"profilerr": 10}, "Did you mean 'profiler'"),
+    ],
+)
+def test_rows_that_a_stand_in_cannot_have_are_refused(catalog, rows, said):
+    with pytest.raises(CatalogError, match=said):
+        catalog.with_rows(**rows)
+
+
 def test_a_database_table_whose_version_nobody_declares_may_be_another_each_time(catalog):
     assert catalog.in_profile("secure")["lung_io"].version() is None
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from paillasse import open_catalog
+from paillasse.effects import analysis_table, code_list, event_table
 from paillasse.survival import cox
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,13 +33,6 @@ GRADES = {1: (0.8, 1.0), 2: (0.5, 0.8), 3: (0.2, 0.5), 4: (0.0, 0.2)}  # lymphoc
 @pytest.fixture(scope="module")
 def catalog():
     return open_catalog(ROOT / "data_catalog.yaml", profile="synthetic")
-
-
-@pytest.fixture(scope="module")
-def runs() -> list[dict]:
-    """The runs of a generated project, each with its parameters."""
-    text = (ROOT / "{{cookiecutter.project_slug}}" / "runs.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(re.sub(r"(?m)^\{%.*\n", "", text))["runs"]
 
 
 def runs_of(name: str, runs: list[dict]) -> list[dict]:
@@ -216,9 +209,57 @@ def test_a_matched_therapy_needs_a_recommendation_and_that_an_actionable_alterat
 
 def test_a_drug_has_the_product_code_of_where_it_was_given(catalog):
     drugs = catalog["snds_drugs"].read()
-    in_hospital = drugs["pha_atc_c07"].str.startswith("L01FF")
+    in_hospital = drugs["pha_atc_c07"].str.match("L01F|L01BA04")  # antibodies, and pemetrexed
     assert (drugs["ucd_ucd_cod"].notna() == in_hospital).all()
     assert (drugs["pha_prs_c13"].notna() == ~in_hospital).all()
+
+
+def test_codes_of_claims_mean_what_the_code_lists_say(catalog):
+    drugs, stays = (catalog[name].about.table_schema.fields for name in LINKED)
+    known = code_list("immune_checkpoint_inhibitors") + code_list("anticancer_drugs") + code_list("common_drugs")
+    codes = next(field.codes for field in drugs if field.name == "pha_atc_c07")
+    assert codes == {code: known.codes[code] for code in codes}
+    reasons = next(field.codes for field in stays if field.name == "dgn_pal")
+    toxic = code_list("immune_toxicity").codes
+    found = {code: label for code, label in reasons.items() if code in toxic}
+    assert len(found) == 3 and all(label == f"{code}: {toxic[code]}" for code, label in found.items())
+
+
+def test_sixty_partners_are_found_beside_an_immunotherapy_in_a_larger_stand_in(catalog):
+    larger = catalog.with_rows(snds_patients=20_000)
+    patients, drugs, stays = (larger[name].table() for name in ["snds_patients", *LINKED])
+    drugs = event_table(
+        drugs, "drug", value="pha_atc_c07", start="exe_soi_dtd", patient="ben_nir_psa", weight="pha_act_qsn"
+    )
+    stays = event_table(stays, "main", value="dgn_pal", start="exe_soi_dtd", end="exe_soi_dtf", patient="nir_ano_17")
+    anti_pd1 = code_list("immune_checkpoint_inhibitors").only("nivolumab", "pembrolizumab", "durvalumab")
+    made = analysis_table(
+        patients,
+        drugs,
+        stays,
+        backbone=anti_pd1,
+        partners=code_list("anticancer_drugs") + code_list("common_drugs"),
+        toxicity=code_list("immune_toxicity"),
+        patient="ben_nir_psa",
+        observed_from="index_date",
+        last_date="last_date",
+        death="death",
+        washout=0,  # the claims of this extraction begin on the index date
+    )
+    assert 5_000 < len(made.data) < 10_000 and {0, 1, 2} == set(made.data["toxicity"])
+    assert (made.table["n"] >= 5).sum() > 60
+
+
+@pytest.mark.parametrize(("name", "patient"), [("snds_drugs", "ben_nir_psa"), ("snds_stays", "nir_ano_17")])
+def test_an_early_event_says_nothing_of_survival_but_what_the_treatment_says(catalog, name, patient):
+    patients = catalog["snds_patients"].read().set_index("ben_nir_psa")
+    events = catalog[name].read(columns=[patient, "exe_soi_dtd"]).set_index(patient)["exe_soi_dtd"]
+    early = events[events - patients["index_date"].reindex(events.index) < pd.Timedelta(60, "D")].index
+    alive = patients[patients["follow_up_days"] > 60].assign(had_one=lambda data: data.index.isin(early).astype(float))
+    assert 0.2 < alive["had_one"].mean() < 0.9
+    alive["days"] = alive["follow_up_days"] - 60
+    fitted = cox(alive, "days", "death", "had_one + C(treatment)").table.set_index("term")
+    assert abs(fitted.loc["had_one", "z"]) < 3
 
 
 def test_a_session_is_a_day_for_the_cancer(catalog):
@@ -259,23 +300,23 @@ def test_a_cox_model_finds_the_declared_hazard_ratios(catalog, name):
 
 
 @pytest.mark.parametrize("name", CLUSTER)
-def test_an_entry_is_read_by_a_run(runs, name):
-    assert runs_of(name, runs)
+def test_an_entry_is_read_by_a_run(declared_runs, name):
+    assert runs_of(name, declared_runs)
 
 
 @pytest.mark.parametrize("name", CLUSTER)
-def test_a_run_names_columns_of_its_entry(catalog, runs, name):
+def test_a_run_names_columns_of_its_entry(catalog, declared_runs, name):
     known = {field.name for field in catalog[name].fields}
-    for parameters in runs_of(name, runs):
+    for parameters in runs_of(name, declared_runs):
         columns = [*parameters.get("left_out", []), *parameters.get("subgroup_columns", [])]
         columns += [parameters[key] for key in ("duration", "event", "by") if parameters.get(key)]
         assert set(columns) <= known
 
 
 @pytest.mark.parametrize("name", CLUSTER)
-def test_each_exclusion_of_a_run_leaves_some_out_and_some_in(catalog, runs, name):
+def test_each_exclusion_of_a_run_leaves_some_out_and_some_in(catalog, declared_runs, name):
     data = catalog[name].read(columns=catalog[name].without_identifiers())
-    for parameters in runs_of(name, runs):
+    for parameters in runs_of(name, declared_runs):
         for condition in [*parameters.get("exclusions", {}).values(), parameters.get("rows")]:
             if condition:
                 assert 0 < data.eval(condition).sum() < len(data), condition

@@ -25,7 +25,7 @@ def test_rooms_import_only_from_floors_below(monkeypatch):
         ("import paillasse", {"pandas", "numpy", "pydantic", "yaml", "plotly", "papermill"}),
         ("import paillasse.catalog", {"ibis", "duckdb", "pandera", "pandas", "pyarrow"}),
         ("import paillasse.cohort", {"tableone", "plotly", "matplotlib"}),
-        ("import paillasse.effects", {"scipy.stats", "sklearn", "plotly", "matplotlib"}),
+        ("import paillasse.effects", {"ibis", "duckdb", "scipy.stats", "plotly", "sklearn", "xgboost", "matplotlib"}),
         ("import paillasse.survival", {"scipy.stats", "plotly", "lifelines", "sksurv", "matplotlib"}),
         (
             "from paillasse.runs import record",

@@ -557,6 +557,43 @@ def test_a_linked_table_has_the_same_patients_and_falls_into_their_time():
     assert rows.var() == pytest.approx(6, abs=0.8)
 
 
+def test_rows_at_a_rate_are_as_frequent_in_a_long_time_as_in_a_short_one():
+    """Else who has a row early would be who is followed for a short time, and every drug would seem to kill."""
+    followed = {"name": "followed", "type": "integer", "unit": "months", "constraints": {"minimum": 1, "maximum": 60}}
+    columns = {
+        "patient": {"pseudonym": "P"},
+        "entry": {"constant": datetime.date(2015, 1, 1)},
+        "followed": {"uniform": [1, 60]},
+        "exit": {"after": "entry", "duration": "followed"},
+    }
+    dates = [{"name": "entry", **DATE}, {"name": "exit", **DATE}]
+    patients = entry([PATIENT, *dates, followed], {"rows": 8000, "columns": columns})
+    link = {**DRUGS_GENERATOR["for_each"], "rows": {"gamma": {"mean": 6, "sd": 3}}, "per_year_of": "followed"}
+    generator = {"for_each": link, "columns": {"bought": DRUGS_GENERATOR["columns"]["bought"]}}
+    data = made(DRUGS[:2], generator, {"patients": patients})
+    there = synthetic_table("patients", patients, {}).to_pandas(date_as_object=False).set_index("patient")
+    rows = data.groupby("who").size().reindex(there.index, fill_value=0)
+    years = there.followed / 12
+    rate = rows / years
+    for short, long in [(0, 1), (1, 2), (2, 5)]:
+        assert rate[(years > short) & (years <= long)].mean() == pytest.approx(6, abs=0.3)
+    assert rows[years == 5].var() == pytest.approx(5 * 6 + 5**2 * 3**2, rel=0.35)  # Poisson's and the gamma's
+    early = data[data.bought < "2015-01-31"].who.unique()
+    known = there.followed[there.followed > 1]
+    assert known[known.index.isin(early)].mean() == pytest.approx(known[~known.index.isin(early)].mean(), abs=1.2)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [("sex", "'parent.sex' is of type string; expected integer"), ("ex", "patients has no field 'ex'")],
+)
+def test_a_rate_needs_a_time_of_the_parent_s_row(column, message):
+    patients = entry([PATIENT, coded("sex", "f", "m")], {"rows": 10})
+    link = {**DRUGS_GENERATOR["for_each"], "per_year_of": column}
+    with pytest.raises(CatalogError, match=message):
+        made(DRUGS[:1], {"for_each": link}, {"patients": patients})
+
+
 def test_two_linked_tables_have_the_same_patients():
     stays = {**DRUGS_GENERATOR, "seed": 9, "columns": {}}
     first = made(DRUGS[:1], stays, {"patients": PATIENTS})

@@ -3,13 +3,14 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from paillasse.catalog.asked import columns_asked, condition_asked
+from paillasse.catalog.generator import MOST_ROWS, Generator
 from paillasse.catalog.model import Dataset, Document, Field, Profile, Purpose, Source
 from paillasse.disclosure import record_exact_with, tighten
 from paillasse.documents import read_document
@@ -104,6 +105,8 @@ class Catalog:
         The profile in force.
     project, purpose
         Who reads secure data, for what; None where nobody said.
+    rows : mapping of str to int
+        Stand-in → how many rows it has instead of what the file says.
     """
 
     document: Document
@@ -111,6 +114,7 @@ class Catalog:
     profile: str
     project: str | None
     purpose: str | None
+    rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def datasets(self) -> dict[str, Dataset]:
@@ -128,6 +132,48 @@ class Catalog:
     def in_profile(self, profile: str) -> "Catalog":
         """The same catalogue, opened in another profile."""
         return replace(self, profile=profile)
+
+    def with_rows(self, **rows: int) -> "Catalog":
+        """The same catalogue, in which stand-ins have other numbers of rows; all other data are what they are.
+
+        Tables that are linked to one grow with it. The versions of data sets do not change: a run keeps the numbers
+        where it keeps its parameters.
+
+        Parameters
+        ----------
+        **rows
+            Data set → its rows.
+
+        Returns
+        -------
+        Catalog
+
+        Raises
+        ------
+        CatalogError
+            No such data set, one whose rows follow from other tables or codes, or a number that cannot be.
+
+        Examples
+        --------
+        >>> len(open_catalog(profile="synthetic").with_rows(profiler=50)["profiler"].read())
+        50
+        """
+        for name, number in rows.items():
+            made = self[name].about.generator or Generator()
+            if made.for_each or made.crossed:
+                follow = f"the rows of {made.for_each.dataset}" if made.for_each else "the codes that are crossed"
+                raise CatalogError(f"{name}: the rows of its stand-in follow from {follow}, and cannot be asked for.")
+            if not 1 <= number <= MOST_ROWS:
+                raise CatalogError(f"{name}: a stand-in has between 1 and {MOST_ROWS:,} rows; got {number:,}.")
+        return replace(self, rows={**self.rows, **rows})
+
+    def _with_rows_asked(self) -> dict[str, Dataset]:
+        """The data sets, with generators that make the numbers of rows that were asked for."""
+        changed = {}
+        for name, number in self.rows.items():
+            generator = (self.datasets[name].generator or Generator()).model_copy(update={"rows": number})
+            changed[name] = self.datasets[name].model_copy(update={"generator": generator})
+        return {**self.datasets, **changed}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.datasets)
@@ -509,7 +555,7 @@ class Entry:
             tighten(permission.policy)
             record_exact_with(self.name, partial(self._record_exact, permission))
         note(self.name, self.catalog.profile, permission is not None, self.version)
-        return open_table(self.name, self.catalog.datasets, source, self.catalog.folder)
+        return open_table(self.name, self.catalog._with_rows_asked(), source, self.catalog.folder)
 
     def _rows(self, table):
         """The rows of a table that columns and conditions have narrowed, validated."""

@@ -64,6 +64,8 @@ A table of combinations, such as a reader study, has `crossed` instead of `rows`
 is a row for each code of `reader` and each of 200 cases. A linked table has `for_each` instead::
 
       for_each: {dataset: patients, key: patient, rows: {poisson: {mean: 6}}}   # `parent_key` where its name differs
+                # with `per_year_of: os` rows are a rate a year, and their number is Poisson's in the patient's time
+                # `os`, so that who has one early does not die sooner
       columns:
         bought: {between: [parent.entry, parent.exit]}   # `parent.`: a column of the patient's row over there; wherever
         sex:    {copy: parent.sex}                       # a column's name stands
@@ -346,6 +348,7 @@ class ForEach(Strict):
     key: str
     parent_key: str | None = None
     rows: Distribution
+    per_year_of: str | None = None
 
 
 class Generator(Strict):

@@ -135,6 +135,8 @@ class _Check:
             there = self.field("for_each.parent_key", PARENT + (link.parent_key or link.key))
             if field is not None and there is not None and field.type != there.type:
                 self.say("for_each.key", f"is of type {field.type}, in {link.dataset} {there.type}")
+            if link.per_year_of is not None:
+                self.typed("for_each.per_year_of", PARENT + link.per_year_of, NUMERIC)
 
     def numbers(self, key: str, distribution: Distribution) -> None:
         """Of rows and of days: numbers from 0."""

@@ -33,7 +33,6 @@ RANGES = {  # of a column without limits
 }
 WORDS = ["A", "B", "C", "D"]  # of a text without codes
 LONGEST = 1e9  # a duration, in its unit
-DAYS = {"day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}
 
 
 def synthetic_table(name: str, dataset: Dataset, datasets: Mapping[str, Dataset]) -> pa.Table:
@@ -346,14 +345,6 @@ class _Table(Rows):
                 "leave nothing between them"
             )
         return Made(start + np.floor(self.latent(name) * (end - start + 1)), None, present)
-
-    def days(self, duration: str) -> float:
-        """The days of a duration's unit."""
-        field = self.field(duration)
-        return DAYS.get((field.unit or "").strip().lower().removesuffix("s"), 1.0)
-
-    def field(self, name: str) -> Field:
-        return self.fields[name] if name in self.fields else self.parent.fields[name.removeprefix(PARENT)]
 
     # Outcomes
 

@@ -5,15 +5,17 @@ from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
+from scipy.special import pdtr, pdtrik
 
 from paillasse.catalog.distributions import number, quantiles
-from paillasse.catalog.generator import MOST_ROWS, Generator
+from paillasse.catalog.generator import MOST_ROWS, PARENT, Generator
 from paillasse.catalog.generator_check import mistakes_in
 from paillasse.catalog.model import Dataset, Field
 from paillasse.catalog.synthetic_values import digest, places
 from paillasse.errors import CatalogError, did_you_mean
 
 ROWS = 1000  # where nothing else is said
+DAYS = {"day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}
 EXACT = 2.0**53  # whole numbers up to here are exact in float64
 DATES = (number(np.datetime64("0001-01-01").item()), number(np.datetime64("9999-12-31").item()))
 
@@ -83,17 +85,39 @@ class Rows:
         n = self.parent.n
         distribution = self.link.rows
         u = self.uniform(self.link.key, "rows", n)
+        is_rate = self.link.per_year_of is not None
         if distribution.categorical:
             codes = np.array([number(code) for code in distribution.categorical])
-            counts = np.rint(codes[places(distribution.categorical.values(), u)])
+            counts = codes[places(distribution.categorical.values(), u)]
         else:
-            counts = quantiles(distribution, u, 0.0, EXACT, True, self.place("for_each.rows"))
+            counts = quantiles(distribution, u, 0.0, EXACT, not is_rate, self.place("for_each.rows"))
+        counts = self.in_their_time(counts, self.link.per_year_of) if is_rate else np.rint(counts)
         if counts.sum() > MOST_ROWS:
             raise self.refusal(f"for_each.rows: makes more than {MOST_ROWS:,} rows")
         counts = counts.astype(np.int64)
         self.n = int(counts.sum())
         self.parent_row = np.repeat(np.arange(n), counts)
         self.rank = np.arange(self.n) - np.repeat(np.cumsum(counts) - counts, counts)
+
+    def in_their_time(self, rates: np.ndarray, duration: str) -> np.ndarray:
+        """How many rows there are at a rate a year in the time of the parent's row; none where it is missing."""
+        time = self.parent.made[duration]
+        years = np.where(time.is_present, time.numbers, 0) * self.days(PARENT + duration) / DAYS["year"]
+        means = rates * np.clip(years, 0, None)
+        if means.sum() > MOST_ROWS:  # before numbers that nobody can draw from
+            raise self.refusal(f"for_each.rows: makes more than {MOST_ROWS:,} rows")
+        u = self.uniform(self.link.key, "rows of their time", len(means))
+        counts = np.ceil(pdtrik(u, means))  # may be one too many at a border
+        fewer = np.clip(counts - 1, 0, None)
+        return np.where(means > 0, np.where(pdtr(fewer, means) >= u, fewer, counts), 0)
+
+    def days(self, duration: str) -> float:
+        """The days of a duration's unit."""
+        field = self.field(duration)
+        return DAYS.get((field.unit or "").strip().lower().removesuffix("s"), 1.0)
+
+    def field(self, name: str) -> Field:
+        return self.fields[name] if name in self.fields else self.parent.fields[name.removeprefix(PARENT)]
 
     def rows_that_differ(self) -> None:
         """As many rows as are asked for; the columns of the primary key are combined so that they differ together."""

@@ -14,6 +14,7 @@ with without_iri_grammar():
 
 from paillasse.figures.balance import love_plot, mirrored_histogram
 from paillasse.figures.calibration import calibration
+from paillasse.figures.combinations import effects_by_class, probabilities_best, specification_curve, utilities
 from paillasse.figures.cumulative_incidence import cumulative_incidence_curves
 from paillasse.figures.flow import flow_chart
 from paillasse.figures.forest import forest
@@ -24,11 +25,15 @@ __all__ = [
     "calibration",
     "coefficients_over_time",
     "cumulative_incidence_curves",
+    "effects_by_class",
     "flow_chart",
     "forest",
     "love_plot",
     "mirrored_histogram",
+    "probabilities_best",
+    "specification_curve",
     "survival_curves",
+    "utilities",
 ]
 
 renderers["plotly_mimetype"].config = {"showSendToCloud": False, "plotlyServerURL": ""}
