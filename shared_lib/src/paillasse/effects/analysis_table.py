@@ -27,20 +27,8 @@ if TYPE_CHECKING:
     import ibis
 
 NONE, SEVERAL = "none", "several"
-MADE = [
-    "patient",
-    "time_zero",
-    "backbone",
-    "partner",
-    "partner_class",
-    "partner_start",
-    "duration",
-    "death",
-    "toxicity_time",
-    "toxicity",
-    "next_treatment_time",
-    "next_treatment",
-]
+MADE = ["patient", "time_zero", "backbone", "partner", "partner_class", "partner_start", "duration", "death"]
+MADE += ["toxicity_time", "toxicity", "next_treatment_time", "next_treatment"]
 
 
 @dataclass(frozen=True, repr=False)
