@@ -34,6 +34,7 @@ OTHER_PARAMETERS = {
         "subgroup_columns": "[prior]",
         "tau": "1.0",
     },
+    "trial_emulation": {"tau_years": "3", "subsamples": "5", "covariates": "age + nodes + year"},
 }
 
 
@@ -90,6 +91,22 @@ def test_the_risk_model_performs_as_the_guidance_reports(recorded):
     performance = recorded("risk_model")["performance"].set_index("model").loc["Cox"].round(2)
     expected = {"harrell_c": 0.65, "auc": 0.68, "calibration_slope": 1.06, "brier": 0.22}
     assert performance.to_dict() == expected
+
+
+def test_the_emulated_trial_gives_the_ratios_that_are_known(recorded):
+    tables = recorded("trial_emulation")
+    ratios = tables["hazard_ratio"].set_index("method")
+    shown = {method: [f"{number:.3f}" for number in row] for method, row in zip(ratios.index, ratios.to_numpy())}
+    assert shown["Rotterdam, crude"][0] == "0.852"
+    assert shown["Rotterdam, overlap weights"] == ["0.679", "0.559", "0.824"]
+    assert shown["R's gbsg, not the randomised set"] == ["0.695", "0.544", "0.888"]
+    assert f"{ratios.loc['Stanford, ever transplanted (immortal time)', 'estimate']:.2f}" == "0.27"
+    assert shown["Stanford, from the transplant on"] == ["1.136", "0.629", "2.049"]
+    largest = tables["balance"][["before", "after"]].abs().max()
+    assert f"{largest['before']:.3f}" == "0.945"
+    assert largest["after"] < 0.001
+    adjusted = tables["trial_as_truth"].query("method != 'crude'")
+    assert (adjusted["bias"].abs() < 3 * adjusted["mc_error"]).all()
 
 
 def test_the_cohort_overview_counts_its_exclusions(recorded):

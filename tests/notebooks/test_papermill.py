@@ -15,6 +15,7 @@ OTHER = {
     "effects_benchmark": ["-p", "n_patients", "20000"],
     "risk_model": ["-p", "trees", "20"],
     "survival_analysis": ["-p", "formula", "age + nodes"],
+    "trial_emulation": ["-p", "subsamples", "3"],
 }
 
 

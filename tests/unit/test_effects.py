@@ -44,13 +44,13 @@ def data():
     end = random.uniform(12, 48, n)
     cause = np.where(np.minimum(first, second) > end, 0, np.where(first < second, 1, 2))
     months = np.minimum.reduce([first, second, end]).round(2)
-    start = np.where(treated == 1, random.uniform(0, 3, n).round(1), np.nan)
+    start = np.where(treated == 1, random.uniform(0.1, 3, n).round(1), np.nan)
     start = np.where(start < months, start, np.nan)
     injury = random.exponential(40, n)
     return pd.DataFrame(
         {
             "age": age, "sex": sex, "treated": treated, "months": months, "cause": cause, "start": start,
-            "lost": ((cause == 0) & (random.random(n) < 0.5)).astype(int),
+            "gone": ((cause == 0) & (random.random(n) < 0.5)).astype(int),
             "injury_months": np.minimum(injury, end).round(2), "injury": (injury <= end).astype(int),
         }
     )  # fmt: skip
@@ -140,7 +140,7 @@ def test_a_horizon_beyond_the_follow_up_of_an_arm_is_refused(data):
 
 def test_who_is_lost_cannot_have_the_event(data):
     with pytest.raises(InputError, match="are lost .* and have the event"):
-        reweigh_lost(weigh(trial(), data), data.assign(lost=1), "lost", every=6)
+        reweigh_lost(weigh(trial(), data), data.assign(gone=1), "gone", every=6)
 
 
 def test_clones_need_a_grace_period_and_sequential_trials_a_start(data):

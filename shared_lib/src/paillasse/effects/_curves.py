@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paillasse.survival._counts import TimeAxis, counts
+from paillasse.survival._counts import TimeAxis, counts, inverse
 from paillasse.survival.kaplan_meier import product_limit
 
 
@@ -87,8 +87,3 @@ def incidence_at(seen: Curve, own: np.ndarray, tau: float) -> tuple[float, np.nd
     drift = step * mass * inverse(seen.n_risk) - pull * seen.n_event * inverse(seen.n_risk)
     psi = seen.martingale(-pull, drift) + np.where(own, seen.weights * step[seen.leave - 1], 0.0)
     return float(grown[-1]), psi
-
-
-def inverse(value: np.ndarray, scale: np.ndarray | float = 1.0) -> np.ndarray:
-    """1/value, 0 where it is 0, rounding apart."""
-    return np.divide(1.0, value, out=np.zeros(len(value)), where=value > 1e-12 * np.maximum(scale, 1e-300))

@@ -156,12 +156,15 @@ def arms_model(trial: TargetTrial, seen: Cohort, rows) -> Logistic:
 
 
 def _boosted(seen: Cohort, fitted, predicted, seed: int) -> np.ndarray:
-    from sklearn.ensemble import HistGradientBoostingClassifier  # heavy, and only for this method
+    # Heavy, and only for this method.
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
 
     model = HistGradientBoostingClassifier(
         learning_rate=0.1, max_iter=100, max_leaf_nodes=15, early_stopping=False, random_state=seed
     )
-    return model.fit(seen.x[fitted], seen.treated[fitted]).predict_proba(seen.x[predicted])[:, 1]
+    with threadpool_limits(1):  # on a shared machine its threads wait for each other longer than they work
+        return model.fit(seen.x[fitted], seen.treated[fitted]).predict_proba(seen.x[predicted])[:, 1]
 
 
 def _positivity(trial: TargetTrial, score: np.ndarray, arms: list[np.ndarray]) -> pd.DataFrame:

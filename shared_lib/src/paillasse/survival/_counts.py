@@ -102,3 +102,8 @@ def counts_by_group(duration, event, group, size, entry=None, weights=None) -> l
     n_risk = n_risk - np.cumsum(waiting.reshape(size, length + 1)[:, ::-1], axis=1)[:, ::-1][:, 1:]
     had = leave.any(axis=0)
     return [Counts(time[had], n_risk[code, had], died[code, had], exits[code, had, 0]) for code in range(size)]
+
+
+def inverse(value: np.ndarray, scale: np.ndarray | float = 1.0) -> np.ndarray:
+    """1/value, 0 where it is 0 (rounding apart, relative to `scale`)."""
+    return np.divide(1.0, value, out=np.zeros(len(value)), where=value > 1e-12 * scale)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from paillasse.disclosure import Policy, Result
 from paillasse.errors import InputError
-from paillasse.survival._counts import Counts, TimeAxis, counts
+from paillasse.survival._counts import Counts, TimeAxis, counts, inverse
 from paillasse.survival._input import Columns, half_width, outcome_by_cause
 from paillasse.survival.kaplan_meier import product_limit
 from paillasse.tables import View, rows_left_out
@@ -217,10 +217,10 @@ def _estimate(at: Counts, duration, codes, causes, entry, weights) -> tuple[list
     leave = axis.up_to(duration) - 1
     square = np.ones(len(duration)) if weights is None else weights**2
     free_before = np.append(1.0, product_limit(at)[:-1])
-    a = _inverse(at.n_risk - at.n_event, at.n_risk)
-    b = np.cumsum(np.where(at.n_event > 0, at.n_event * a * _inverse(at.n_risk), 0.0))
+    a = inverse(at.n_risk - at.n_event, at.n_risk)
+    b = np.cumsum(np.where(at.n_event > 0, at.n_event * a * inverse(at.n_risk), 0.0))
     b_before = np.append(0.0, b[:-1])
-    step = free_before * _inverse(at.n_risk)
+    step = free_before * inverse(at.n_risk)
     any_event = codes > 0
     g = b[leave] - np.where(any_event, a[leave], 0.0)
     enter = None
@@ -235,7 +235,7 @@ def _estimate(at: Counts, duration, codes, causes, entry, weights) -> tuple[list
         c = step * np.bincount(leave, own if weights is None else weights * own, size)
         from_end = np.append(np.cumsum(c[::-1])[::-1], 0.0)
         r = from_end[1:]
-        k = np.append(0.0, np.cumsum(c * (b_before - _inverse(at.n_risk))))
+        k = np.append(0.0, np.cumsum(c * (b_before - inverse(at.n_risk))))
         # At risk: K(t) + B(E) r(t) + start. Gone: end − g r(t).
         end = k[leave + 1] + g * r[leave] + np.where(own, step[leave], 0.0)
         squares, crosses = k[1:] ** 2 * still_there(None), 0.0
@@ -266,11 +266,6 @@ def _still_there(leave, enter, square, size):
         return from_end(leave, values) - (0 if enter is None else from_end(enter, values))
 
     return summed
-
-
-def _inverse(value: np.ndarray, scale: np.ndarray | float = 1.0) -> np.ndarray:
-    """1/value, 0 where it is 0 (rounding apart, relative to `scale`)."""
-    return np.divide(1.0, value, out=np.zeros(len(value)), where=value > 1e-12 * scale)
 
 
 def _table(label, time, causes, incidence, std_err, z) -> pd.DataFrame:
