@@ -34,9 +34,14 @@ RENDERED = {
 }
 NOTEBOOKS = {
     "all": [
-        "adjuvant_combination", "cohort_overview", "combination_ranking", "effects_benchmark", "risk_model",
-        "survival_analysis", "trial_emulation",
-    ],  # fmt: skip
+        "adjuvant_combination",
+        "cohort_overview",
+        "combination_ranking",
+        "effects_benchmark",
+        "risk_model",
+        "survival_analysis",
+        "trial_emulation",
+    ],
     "survival only": ["survival_analysis"],
 }
 CI = {
