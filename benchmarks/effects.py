@@ -17,6 +17,9 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 import effects_rivals as rivals
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
+from figure import save
+from plotly.subplots import make_subplots
 from scipy.special import ndtr
 from survival import cpu, markdown
 
@@ -24,6 +27,7 @@ from paillasse.effects import combination_effects, rank, simulated_world
 from paillasse.effects.simulation import COVARIATES
 
 HERE = Path(__file__).resolve().parent
+SEEDS = 5
 PATIENTS = 100_000
 HORIZON, WINDOW = 24, 730  # months, and the same in days
 BEST, Q, PENALTY, Z = 10, 0.1, 6, 1.959964
@@ -66,7 +70,7 @@ WORDS = {
     "discoveries": "discoveries",
     "false_discoveries": "false among them (q = 0.1)",
     "toxicity_bias": "bias of the risk of toxicity",
-    "toxicity_coverage": "its coverage",
+    "toxicity_coverage": "coverage, risk of toxicity",
 }
 
 
@@ -93,6 +97,7 @@ def scored(seed: int, n: int = PATIENTS) -> pd.DataFrame:
             answers |= {"permuted dates": rivals.permuted_dates(*given)}
             answers |= {"naive empirical Bayes": rivals.naive_empirical_bayes(effects.table)}
             rows.append((setting, TRIALS, "seconds", seconds))
+            rows.append((setting, TRIALS, "gigabytes", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
             rows.append((setting, TRIALS, "not_estimable", len(effects.not_estimable)))
             rows += _calibration(setting, ranking, truth)
         for method, answer in answers.items():
@@ -192,6 +197,10 @@ def report(scores: pd.DataFrame, command: str) -> str:
             "✓" if seconds < MOST_SECONDS else "✗",
         ]
     )
+    memory = scores.loc[scores["measure"] == "gigabytes", "value"].max()
+    if memory == memory:
+        kept = "✓" if memory < MOST_GB else "✗"
+        lines.append(["both", "memory of the whole process", f"< {MOST_GB} GB", f"{memory:.2f} GB", kept])
     parts = [
         "# Are the effects of many combinations right?\n",
         f"{date.today().isoformat()}, `{command}`: {seeds} worlds of {PATIENTS:,} patients and 60 partners beside a "
@@ -266,24 +275,47 @@ def _robust(mean: pd.Series) -> str:
     return markdown(["setting", "method", *(WORDS[name] for name in names)], lines)
 
 
+def drawn(scores: pd.DataFrame) -> go.Figure:
+    """Bias, coverage and regret of each method, a point a world."""
+    usual = scores[scores["setting"] == "as assumed"]
+    shown = {"bias": None, "coverage": 0.95, "regret": None}
+    figure = make_subplots(1, len(shown), subplot_titles=[WORDS[each] for each in shown], shared_yaxes=True)
+    for place, (measure, promised) in enumerate(shown.items(), start=1):
+        part = usual[usual["measure"] == measure]
+        for method in reversed(METHODS):
+            values = part.loc[part["method"] == method, "value"].tolist()
+            marker = {"color": "#0b5fa5" if method in (TRIALS, SHRUNK) else "#d1690e", "size": 6, "opacity": 0.6}
+            figure.add_scatter(
+                x=values, y=[method] * len(values), mode="markers", marker=marker, showlegend=False, row=1, col=place
+            )
+        if promised:
+            figure.add_vline(x=promised, line={"dash": "dot", "color": "#888"}, row=1, col=place)
+    return figure.update_layout(
+        template="simple_white", width=1300, height=420, title=f"{usual['seed'].nunique()} worlds, a point each",
+        margin={"l": 230},
+    )  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="worlds; 5 by default, some minutes")
     parser.add_argument(
-        "--to", type=Path, default=HERE / "effects.csv", metavar="CSV", help="seeds already there are kept"
+        "--seeds", type=int, default=SEEDS, metavar="N", help=f"worlds; {SEEDS} by default, some minutes"
     )
+    parser.add_argument("--to", type=Path, default=HERE / "effects.csv", metavar="CSV", help="where the scores go")
+    parser.add_argument("--resume", action="store_true", help="keep the worlds that are in that file already")
     asked = parser.parse_args()
-    done = pd.read_csv(asked.to) if asked.to.is_file() else None
+    done = pd.read_csv(asked.to) if asked.resume and asked.to.is_file() else None
     for seed in range(1, asked.seeds + 1):
         if done is None or not (done["seed"] == seed).any():
             scores = scored(seed)
             done = scores if done is None else pd.concat([done, scores], ignore_index=True)
             done.to_csv(asked.to, index=False, lineterminator="\n")
             print(f"seed {seed}: {time.process_time():.0f} CPU s so far", flush=True)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    command = " ".join(["python benchmarks/effects.py", *sys.argv[1:]])
-    page = report(done, command) + f"\nPeak memory of the process: {peak:.2f} GB (at most {MOST_GB} asked for).\n"
-    asked.to.with_suffix(".md").write_text(page, encoding="utf-8")
+    words = [word for word in sys.argv[1:] if word != "--resume"]
+    page = report(done, " ".join(["python benchmarks/effects.py", *words]))
+    name = "effects" if asked.seeds == SEEDS else f"effects_{asked.seeds}"
+    (HERE / f"{name}.md").write_text(page, encoding="utf-8")
+    save(drawn(done), HERE, name)
     print(page)
 
 
