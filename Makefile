@@ -23,7 +23,7 @@ test:  ## test everything, the notebooks' stored outputs included (some minutes)
 	$(RUN) pytest -n auto --dist loadfile --nbval
 
 test-slow:  ## test in a real browser, with an S3 server, and a whole generated project (some minutes more)
-	$(RUN) uv pip install --quiet --require-hashes -r tests/browser/requirements.lock
+	$(RUN) uv pip install --quiet --require-hashes -r tests/browser/requirements.lock -r tests/reference/what_if.lock
 	$(RUN) pytest -m "(slow or browser) and not spark and not slurm" tests
 
 test-spark:  ## test that the same expression runs on Spark (needs Java; downloads 400 MB)
@@ -72,6 +72,7 @@ lint:  ## check style and the arrows between the library's rooms
 lock:  ## resolve requirements.in and the library's requirements anew
 	$(RUN) uv pip compile $(LOCK) shared_lib/pyproject.toml requirements.in -o requirements.lock
 	$(RUN) uv pip compile $(LOCK) -c requirements.lock tests/integration/spark.in -o tests/integration/spark.lock
+	$(RUN) uv pip compile $(LOCK) -c requirements.lock tests/reference/what_if.in -o tests/reference/what_if.lock
 	$(RUN) uv pip compile $(LOCK) tests/integration/s3_server.in -o tests/integration/s3_server.lock
 	$(RUN) uv pip compile $(LOCK) tests/integration/roc_validator.in -o tests/integration/roc_validator.lock
 	$(RUN) uv pip compile $(LOCK) tests/template/sbom_validator.in -o tests/template/sbom_validator.lock

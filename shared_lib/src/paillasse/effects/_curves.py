@@ -1,5 +1,6 @@
 """Weighted curves of one arm and the derivatives of what is computed from them by the rows' log weights."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,17 +51,19 @@ def curve(stop, event, weights, entry=None) -> Curve:
     return Curve(at.time, n_risk, at.n_event, survival, weights, event, axis.up_to(stop), enter)
 
 
-def survival_at(seen: Curve, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """S at some times, and ψ (rows × times)."""
+def survival_at(seen: Curve, times: np.ndarray) -> tuple[np.ndarray, Iterator[np.ndarray]]:
+    """S at some times, and ψ of the rows time by time, since all together would be rows × times."""
     place = np.searchsorted(seen.time, times, side="right")
     survival = np.append(1.0, seen.survival)[place]
     jump = inverse(seen.n_risk - seen.n_event, seen.n_risk)
     drift = jump * seen.n_event * inverse(seen.n_risk)
-    psi = np.empty((len(seen.weights), len(times)))
-    for column, (level, last) in enumerate(zip(survival, place)):
-        inside = np.arange(len(seen.time)) < last
-        psi[:, column] = -level * seen.martingale(np.where(inside, jump, 0.0), np.where(inside, drift, 0.0))
-    return survival, psi
+
+    def derivatives():
+        for level, last in zip(survival, place):
+            inside = np.arange(len(seen.time)) < last
+            yield -level * seen.martingale(np.where(inside, jump, 0.0), np.where(inside, drift, 0.0))
+
+    return survival, derivatives()
 
 
 def restricted_mean(seen: Curve, tau: float) -> tuple[float, np.ndarray]:

@@ -14,6 +14,7 @@ from paillasse.errors import DisclosureError
 from paillasse.survival._input import half_width
 from paillasse.survival._safe_tables import left_out, need_full_cells
 from paillasse.survival.kaplan_meier import limits
+from paillasse.tables import View
 
 if TYPE_CHECKING:
     from paillasse.effects.diagnostics import Balance, NegativeControls
@@ -49,6 +50,12 @@ class SafeContrast(Safe):
     @property
     def difference(self) -> pd.DataFrame:
         return self.tables["difference"]
+
+    def view(self) -> View:
+        line = self.difference.rename(columns={"contrast": "arm", "difference": "estimate"})
+        table = pd.concat([self.table, line.drop(columns="fixed_std_err")], ignore_index=True)
+        columns = ["arm", "estimate", "std_err", "lower", "upper", "p_value", MARK]
+        return View(f"{self.title} (safe form)", table[columns], self.notes, self.decimals)
 
 
 @dataclass(frozen=True, repr=False)

@@ -200,8 +200,8 @@ def survival_by_arm(
 
 def _survival_table(rows: Rows, own: np.ndarray, seen: Curve, at: np.ndarray, z: float) -> pd.DataFrame:
     """One arm's lines."""
-    survival, psi = survival_at(seen, at)
-    error = std_err(rows.by_patient(_placed(rows, own, psi)))
+    survival, every = survival_at(seen, at)
+    error = np.array([std_err(rows.by_patient(_placed(rows, own, psi))) for psi in every])
     with np.errstate(divide="ignore", invalid="ignore"):
         lower, upper = limits(survival, error / survival, "log", z)
     n_risk = _at_risk(at, rows.stop[own], None if rows.entry is None else rows.entry[own])
@@ -401,7 +401,7 @@ def _curve(rows: Rows, code: int) -> tuple[np.ndarray, Curve]:
 
 def _placed(rows: Rows, own: np.ndarray, psi: np.ndarray) -> np.ndarray:
     """ψ of one arm's rows among all rows."""
-    every = np.zeros((len(rows.stop), *psi.shape[1:]))
+    every = np.zeros(len(rows.stop))
     every[own] = psi
     return every
 

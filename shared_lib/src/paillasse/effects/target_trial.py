@@ -164,7 +164,7 @@ class TargetTrial(Shown):
             rows.append([title, "passed" if column is not None else "no column told"])
         for covariate, column in self.measured_at.items():
             late = _known(data, column) > 0
-            self._refuse(data, late, f"have covariate {covariate!r} measured after time zero (column {column!r})", "")
+            self._refuse(data, late, f"had covariate {covariate!r} measured after time zero (column {column!r})", "")
         rows.append(["No covariate measured after time zero", "passed" if self.measured_at else "no column told"])
         return TrialCheck(pd.DataFrame(rows, columns=["check", "result"]))
 
@@ -175,7 +175,7 @@ class TargetTrial(Shown):
 
     def _early_follow_up(self, data: pd.DataFrame) -> None:
         early = _known(data, self.eligible_at) > 0
-        told = f"are followed from before they were eligible (column {self.eligible_at!r})"
+        told = f"began follow-up before they were eligible (column {self.eligible_at!r})"
         self._refuse(data, early, told, "Until then they could not have the event; start their follow-up there.")
 
     def _by_start(self, data: pd.DataFrame) -> None:
@@ -188,10 +188,10 @@ class TargetTrial(Shown):
         need_columns(data, [self.treatment])
         start = _known(data, self.treatment_start)
         treated = (data[self.treatment] == self.values[1]).to_numpy(dtype=bool, na_value=False)
-        told = f"are in arm {self.labels[1]!r} by a treatment that they started after time zero, or never"
+        told = f"came into arm {self.labels[1]!r} by a treatment that began after time zero, or never"
         way = "Their arm is defined by the future (immortal time): use clones() or sequential_trials()."
         self._refuse(data, treated & ~(start <= 0), f"{told} (column {self.treatment_start!r})", way)
-        told = f"are in arm {self.labels[0]!r} and started treatment at time zero (column {self.treatment_start!r})"
+        told = f"came into arm {self.labels[0]!r} but started treatment at time zero (column {self.treatment_start!r})"
         self._refuse(data, ~treated & (start == 0), told, "They belong to the other arm.")
 
     def _refuse(self, data: pd.DataFrame, wrong: np.ndarray, told: str, way: str) -> None:

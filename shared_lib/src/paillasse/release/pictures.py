@@ -117,8 +117,9 @@ def _forest(axes: "Axes", safe: Safe) -> None:
             _cut(table[MARK].iloc[row], 80), (0.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=8,
             color="#666",
         )  # fmt: skip
-    if "term" in table:
-        names = table["term"]
+    named = [name for name in ("term", "contrast", "outcome") if name in table]
+    if named:
+        names = table[named[0]]
     else:
         names = [f"{subgroup}: {level}" for subgroup, level in zip(table["subgroup"], table["level"])]
     axes.set_yticks(place, [_cut(name) for name in names], fontsize=8)
@@ -153,5 +154,8 @@ DRAWN = {
     "CoxModel": (_forest, {"term"} | RATIO),
     "FineGrayModel": (_forest, {"term"} | RATIO),
     "SubgroupEffects": (_forest, {"subgroup", "level"} | RATIO),
+    "WeightedSurvival": (_survival, {"group", "time", "survival", "lower", "upper"}),
+    "MarginalHazardRatio": (_forest, {"contrast"} | RATIO),
+    "NegativeControls": (_forest, {"outcome"} | RATIO),
     "Flow": (_flow, {"step", "excluded", "left"}),
 }

@@ -8,10 +8,10 @@ from paillasse.credentials import SECRET_VALUE
 from paillasse.scan.containers import Text
 from paillasse.scan.fingerprints import Fingerprints
 
-# The French number of social security: sex, year, month, département, commune, number, key.
+# The French number of social security: sex, year, month, département, commune, number, key. A decimal fraction is none.
 APART = r"[ .\-_/]?"
 NIR = re.compile(
-    rf"(?<![\d.])([1-478]){APART}(\d\d){APART}(0[1-9]|1[0-2]|[2-9]\d){APART}(\d\d|2[ABab]){APART}"
+    rf"(?<![\d.])(?!\d\.\d{{14}})([1-478]){APART}(\d\d){APART}(0[1-9]|1[0-2]|[2-9]\d){APART}(\d\d|2[ABab]){APART}"
     rf"(\d{{3}}){APART}(\d{{3}})[ .\-_/]{{0,3}}(\d\d)(?![\d.]\d)"
 )
 NIR_WITHOUT_KEY = re.compile(
@@ -198,6 +198,8 @@ def is_nir(match: re.Match) -> bool:
 
     >>> [is_nir(NIR.search(f"2 85 05 78 006 084 {key}")) for key in (41, 36)]
     [True, False]
+    >>> NIR.search("2.85057800608441") is None
+    True
     """
     number = "".join(match.groups()[:6]).upper()
     number = number.replace("2A", "19").replace("2B", "18")

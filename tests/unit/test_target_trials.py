@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from paillasse.disclosure import Policy, tighten
+from paillasse.disclosure.kept import as_json, from_json
 from paillasse.effects import (
     TargetTrial,
     balance,
@@ -24,6 +25,8 @@ from paillasse.effects import (
     weigh,
 )
 from paillasse.errors import DisclosureError, InputError
+from paillasse.release.pictures import picture
+from paillasse.release.support import need_counts_of_the_policy
 from paillasse.scan.scanner import scan
 
 COMPONENTS = ("eligibility", "time_zero", "assignment", "follow_up", "outcome", "contrast", "analysis")
@@ -81,8 +84,8 @@ def test_a_trial_of_three_arms_is_refused():
     ("columns", "changed", "told"),
     [
         ({"treatment_start": "start"}, {"start": [-1.0, -2.0, 0.0]}, "2 patients started treatment before time zero"),
-        ({"eligible_at": "eligible"}, {"eligible": [0.0, 0.0, 4.0]}, "1 patient are followed from before"),
-        ({"measured_at": {"age": "seen"}}, {"seen": [0.0, 1.0, 1.0]}, "2 patients have covariate 'age' measured after"),
+        ({"eligible_at": "eligible"}, {"eligible": [0.0, 0.0, 4.0]}, "1 patient began follow-up before"),
+        ({"measured_at": {"age": "seen"}}, {"seen": [0.0, 1.0, 1.0]}, "2 patients had covariate 'age' measured after"),
         ({"treatment_start": "start"}, {"start": [2.0, 0.0, np.nan]}, r"immortal time"),
     ],
 )
@@ -316,3 +319,14 @@ def test_where_a_policy_is_in_force_the_safe_form_is_shown(data, monkeypatch):
 def test_a_trial_of_another_outcome_is_made_by_replacing_its_columns(data):
     other = replace(trial(), duration="injury_months", event="injury")
     assert weigh(other, data).table["events"].sum() == data["injury"].sum()
+
+
+@pytest.mark.parametrize("policy", [Policy(11, 5), Policy(20, 5), Policy(11, 1), Policy(5, 3)], ids=str)
+def test_a_safe_form_can_be_kept_read_and_released(data, policy):
+    for result in results(data):
+        safe = result.disclose(policy)
+        name = type(result).__name__
+        assert as_json(from_json(as_json(safe), name)) == as_json(safe)
+        need_counts_of_the_policy(safe, policy, name)
+        drawn = name in ("MarginalHazardRatio", "WeightedSurvival", "NegativeControls")
+        assert (picture(safe) is not None) == drawn
