@@ -1,7 +1,8 @@
 """Whether the intervals of `paillasse.effects` can be trusted: `python benchmarks/effects.py`.
 
 Worlds with known truth are drawn (`paillasse.effects.simulated_world`), analysed, and the answers scored, beside those
-of the methods in common use. `--seeds 50 --to data/effects_benchmark.csv` makes the table that the notebook draws.
+of the methods in common use. `--seeds 50 --to benchmarks/effects_50.csv --summary data/effects_benchmark.csv` makes the
+table that the notebook draws.
 """
 
 import argparse
@@ -176,6 +177,25 @@ def _calibration(setting: str, ranking, truth: pd.DataFrame) -> list[tuple]:
     return rows
 
 
+def summary(scores: pd.DataFrame) -> pd.DataFrame:
+    """Each score over the worlds: `setting`, `method`, `measure`, `mean`, `low` and `high` (95 % of worlds between).
+
+    Calibration is told as shares, `tenth_K_expected` and `tenth_K_best`, over all partners of all worlds.
+    """
+    counted = scores["measure"].str.startswith("tenth_")
+    plain = scores[~counted & ~scores["measure"].isin(["seconds", "gigabytes", "not_estimable"])]
+    values = plain.groupby(["setting", "method", "measure"], sort=False)["value"]
+    table = values.agg(mean="mean", low=lambda each: each.quantile(0.025), high=lambda each: each.quantile(0.975))
+    rows = []
+    for tenth in calibration(scores).itertuples():
+        width = Z * np.sqrt(tenth.observed * (1 - tenth.observed) / max(tenth.n, 1))
+        key = ["as assumed", SHRUNK]
+        rows.append([*key, f"tenth_{tenth.tenth}_expected", *[tenth.expected] * 3])
+        rows.append([*key, f"tenth_{tenth.tenth}_best", tenth.observed, tenth.observed - width, tenth.observed + width])
+    table = pd.concat([table.reset_index(), pd.DataFrame(rows, columns=[*table.index.names, *table.columns])])
+    return table.dropna().round(4).reset_index(drop=True)
+
+
 def report(scores: pd.DataFrame, command: str) -> str:
     """The Markdown page: what must hold, beside what people do, calibration, robustness."""
     seeds = scores["seed"].nunique()
@@ -302,6 +322,7 @@ def main() -> None:
         "--seeds", type=int, default=SEEDS, metavar="N", help=f"worlds; {SEEDS} by default, some minutes"
     )
     parser.add_argument("--to", type=Path, default=HERE / "effects.csv", metavar="CSV", help="where the scores go")
+    parser.add_argument("--summary", type=Path, metavar="CSV", help="where the means over the worlds go, if anywhere")
     parser.add_argument("--resume", action="store_true", help="keep the worlds that are in that file already")
     asked = parser.parse_args()
     done = pd.read_csv(asked.to) if asked.resume and asked.to.is_file() else None
@@ -311,6 +332,8 @@ def main() -> None:
             done = scores if done is None else pd.concat([done, scores], ignore_index=True)
             done.to_csv(asked.to, index=False, lineterminator="\n")
             print(f"seed {seed}: {time.process_time():.0f} CPU s so far", flush=True)
+    if asked.summary:
+        summary(done).to_csv(asked.summary, index=False, lineterminator="\n")
     words = [word for word in sys.argv[1:] if word != "--resume"]
     page = report(done, " ".join(["python benchmarks/effects.py", *words]))
     name = "effects" if asked.seeds == SEEDS else f"effects_{asked.seeds}"
