@@ -1,7 +1,8 @@
 """Whether the intervals of `paillasse.effects` can be trusted: `python benchmarks/effects.py`.
 
 Worlds with known truth are drawn (`paillasse.effects.simulated_world`), analysed, and the answers scored, beside those
-of the methods in common use. `--seeds 50 --to data/effects_benchmark.csv` makes the table that the notebook draws.
+of the methods in common use. `--seeds 50 --to benchmarks/effects_50.csv --summary data/effects_benchmark.csv` makes the
+table that the notebook draws.
 """
 
 import argparse
@@ -17,6 +18,9 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 import effects_rivals as rivals
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
+from figure import save
+from plotly.subplots import make_subplots
 from scipy.special import ndtr
 from survival import cpu, markdown
 
@@ -24,6 +28,7 @@ from paillasse.effects import combination_effects, rank, simulated_world
 from paillasse.effects.simulation import COVARIATES
 
 HERE = Path(__file__).resolve().parent
+SEEDS = 5
 PATIENTS = 100_000
 HORIZON, WINDOW = 24, 730  # months, and the same in days
 BEST, Q, PENALTY, Z = 10, 0.1, 6, 1.959964
@@ -66,7 +71,7 @@ WORDS = {
     "discoveries": "discoveries",
     "false_discoveries": "false among them (q = 0.1)",
     "toxicity_bias": "bias of the risk of toxicity",
-    "toxicity_coverage": "its coverage",
+    "toxicity_coverage": "coverage, risk of toxicity",
 }
 
 
@@ -93,6 +98,7 @@ def scored(seed: int, n: int = PATIENTS) -> pd.DataFrame:
             answers |= {"permuted dates": rivals.permuted_dates(*given)}
             answers |= {"naive empirical Bayes": rivals.naive_empirical_bayes(effects.table)}
             rows.append((setting, TRIALS, "seconds", seconds))
+            rows.append((setting, TRIALS, "gigabytes", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
             rows.append((setting, TRIALS, "not_estimable", len(effects.not_estimable)))
             rows += _calibration(setting, ranking, truth)
         for method, answer in answers.items():
@@ -171,6 +177,25 @@ def _calibration(setting: str, ranking, truth: pd.DataFrame) -> list[tuple]:
     return rows
 
 
+def summary(scores: pd.DataFrame) -> pd.DataFrame:
+    """Each score over the worlds: `setting`, `method`, `measure`, `mean`, `low` and `high` (95 % of worlds between).
+
+    Calibration is told as shares, `tenth_K_expected` and `tenth_K_best`, over all partners of all worlds.
+    """
+    counted = scores["measure"].str.startswith("tenth_")
+    plain = scores[~counted & ~scores["measure"].isin(["seconds", "gigabytes", "not_estimable"])]
+    values = plain.groupby(["setting", "method", "measure"], sort=False)["value"]
+    table = values.agg(mean="mean", low=lambda each: each.quantile(0.025), high=lambda each: each.quantile(0.975))
+    rows = []
+    for tenth in calibration(scores).itertuples():
+        width = Z * np.sqrt(tenth.observed * (1 - tenth.observed) / max(tenth.n, 1))
+        key = ["as assumed", SHRUNK]
+        rows.append([*key, f"tenth_{tenth.tenth}_expected", *[tenth.expected] * 3])
+        rows.append([*key, f"tenth_{tenth.tenth}_best", tenth.observed, tenth.observed - width, tenth.observed + width])
+    table = pd.concat([table.reset_index(), pd.DataFrame(rows, columns=[*table.index.names, *table.columns])])
+    return table.dropna().round(4).reset_index(drop=True)
+
+
 def report(scores: pd.DataFrame, command: str) -> str:
     """The Markdown page: what must hold, beside what people do, calibration, robustness."""
     seeds = scores["seed"].nunique()
@@ -192,6 +217,10 @@ def report(scores: pd.DataFrame, command: str) -> str:
             "✓" if seconds < MOST_SECONDS else "✗",
         ]
     )
+    memory = scores.loc[scores["measure"] == "gigabytes", "value"].max()
+    if memory == memory:
+        kept = "✓" if memory < MOST_GB else "✗"
+        lines.append(["both", "memory of the whole process", f"< {MOST_GB} GB", f"{memory:.2f} GB", kept])
     parts = [
         "# Are the effects of many combinations right?\n",
         f"{date.today().isoformat()}, `{command}`: {seeds} worlds of {PATIENTS:,} patients and 60 partners beside a "
@@ -266,24 +295,50 @@ def _robust(mean: pd.Series) -> str:
     return markdown(["setting", "method", *(WORDS[name] for name in names)], lines)
 
 
+def drawn(scores: pd.DataFrame) -> go.Figure:
+    """Bias, coverage and regret of each method, a point a world."""
+    usual = scores[scores["setting"] == "as assumed"]
+    shown = {"bias": None, "coverage": 0.95, "regret": None}
+    figure = make_subplots(1, len(shown), subplot_titles=[WORDS[each] for each in shown], shared_yaxes=True)
+    for place, (measure, promised) in enumerate(shown.items(), start=1):
+        part = usual[usual["measure"] == measure]
+        for method in reversed(METHODS):
+            values = part.loc[part["method"] == method, "value"].tolist()
+            marker = {"color": "#0b5fa5" if method in (TRIALS, SHRUNK) else "#d1690e", "size": 6, "opacity": 0.6}
+            figure.add_scatter(
+                x=values, y=[method] * len(values), mode="markers", marker=marker, showlegend=False, row=1, col=place
+            )
+        if promised:
+            figure.add_vline(x=promised, line={"dash": "dot", "color": "#888"}, row=1, col=place)
+    return figure.update_layout(
+        template="simple_white", width=1300, height=420, title=f"{usual['seed'].nunique()} worlds, a point each",
+        margin={"l": 230},
+    )  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="worlds; 5 by default, some minutes")
     parser.add_argument(
-        "--to", type=Path, default=HERE / "effects.csv", metavar="CSV", help="seeds already there are kept"
+        "--seeds", type=int, default=SEEDS, metavar="N", help=f"worlds; {SEEDS} by default, some minutes"
     )
+    parser.add_argument("--to", type=Path, default=HERE / "effects.csv", metavar="CSV", help="where the scores go")
+    parser.add_argument("--summary", type=Path, metavar="CSV", help="where the means over the worlds go, if anywhere")
+    parser.add_argument("--resume", action="store_true", help="keep the worlds that are in that file already")
     asked = parser.parse_args()
-    done = pd.read_csv(asked.to) if asked.to.is_file() else None
+    done = pd.read_csv(asked.to) if asked.resume and asked.to.is_file() else None
     for seed in range(1, asked.seeds + 1):
         if done is None or not (done["seed"] == seed).any():
             scores = scored(seed)
             done = scores if done is None else pd.concat([done, scores], ignore_index=True)
             done.to_csv(asked.to, index=False, lineterminator="\n")
             print(f"seed {seed}: {time.process_time():.0f} CPU s so far", flush=True)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    command = " ".join(["python benchmarks/effects.py", *sys.argv[1:]])
-    page = report(done, command) + f"\nPeak memory of the process: {peak:.2f} GB (at most {MOST_GB} asked for).\n"
-    asked.to.with_suffix(".md").write_text(page, encoding="utf-8")
+    if asked.summary:
+        summary(done).to_csv(asked.summary, index=False, lineterminator="\n")
+    words = [word for word in sys.argv[1:] if word != "--resume"]
+    page = report(done, " ".join(["python benchmarks/effects.py", *words]))
+    name = "effects" if asked.seeds == SEEDS else f"effects_{asked.seeds}"
+    (HERE / f"{name}.md").write_text(page, encoding="utf-8")
+    save(drawn(done), HERE, name)
     print(page)
 
 

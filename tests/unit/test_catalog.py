@@ -14,7 +14,7 @@ from paillasse.errors import CatalogError
 ROOT = Path(__file__).resolve().parents[2]
 PUBLIC = ["colon", "gbsg", "rotterdam", "veteran", "lung", "mgus2", "pbc", "heart"]
 CLAIMS = ["snds_patients", "snds_drugs", "snds_stays"]
-NAMES = [*PUBLIC, "lung_io", "head_neck_rt", "profiler", *CLAIMS, "skin_readers"]
+NAMES = [*PUBLIC, "effects_benchmark", "lung_io", "head_neck_rt", "profiler", *CLAIMS, "skin_readers"]
 
 SMALL = """\
 datasets:
@@ -122,7 +122,7 @@ def test_the_shipped_catalogue_is_found_from_a_folder_below_it():
 
 def test_the_names_can_be_listed_counted_and_asked_for(catalog):
     assert list(catalog) == NAMES
-    assert len(catalog) == 15
+    assert len(catalog) == 16
     assert "gbsg" in catalog
     assert "gbgs" not in catalog
 
@@ -143,6 +143,7 @@ def test_an_unknown_name_is_met_with_the_nearest_one(catalog):
         "mgus2": (1384, 11),
         "pbc": (418, 20),
         "heart": (172, 8),
+        "effects_benchmark": (178, 6),
     }.items(),
 )
 def test_each_shipped_data_set_satisfies_its_schema(catalog, name, shape):

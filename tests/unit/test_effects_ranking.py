@@ -284,3 +284,21 @@ def test_partners_nobody_had_alone_are_listed():
     assert len(made.not_estimable) == 2
     with pytest.raises(InputError, match="No partner was given alone"):
         synergy(combination_effects(patients, FEW), patients, alone(world, 0.5, 5).head(5), FEW)
+
+
+@pytest.mark.parametrize("policy", [Policy(11, 5), Policy(20, 10)], ids=str)
+def test_safe_forms_are_whole_again_when_read_and_pass_the_look_at_their_counts(policy):
+    from paillasse.disclosure.kept import as_json, from_json
+    from paillasse.release.support import need_counts_of_the_policy
+
+    world = simulated_world(seed=2, n_partners=6, n_classes=2)
+    patients = world.patients(8000, seed=1)
+    others = world.patients(8000, seed=5).query("partner == 'partner_01'")
+    effects = combination_effects(patients, FEW)
+    curve = specification_curve(sweep(), ["horizon", "cut"], "gain", "low", "high")
+    made = [effects, rank(effects, best=2), curve, synergy(effects, patients, others, FEW)]
+    for result in made:
+        safe = result.disclose(policy)
+        need_counts_of_the_policy(safe, policy, safe.of)
+        assert as_json(from_json(as_json(safe), safe.of)) == as_json(safe)
+        assert "(safe form)" in repr(safe)

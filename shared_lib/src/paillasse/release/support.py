@@ -12,12 +12,12 @@ from paillasse.errors import DisclosureError
 
 # Columns that count patients or events. Numbers at risk and expected events are none: they are computed from these.
 COUNTS = (
-    "n", "events", "n_event", "n_lost", "n_cases", "n_controls", "observed", "excluded", "left", "missing", "deaths",
-    "toxicities", "patients", "rows", "left_arm", "low", "high", "alone",
+    "n", "events", "n_event", "n_lost", "n_cases", "n_controls", "observed", "excluded", "left", "missing", "patients",
+    "rows", "left_arm", "low", "high", "alone", "deaths", "toxicities", "n_alone", "deaths_alone",
 )  # fmt: skip
 ROW_LABELS = (
-    "group", "cause", "time", "subgroup", "level", "term", "step", "column", "characteristic", "value", "partner",
-    "arm", "contrast", "covariate", "outcome",
+    "group", "cause", "time", "subgroup", "level", "term", "step", "column", "characteristic", "value", "arm",
+    "contrast", "covariate", "outcome", "partner", "penalty",
 )  # fmt: skip
 COUNT_IN_TEXT = re.compile(r"(?:about )?(\d[\d,]*)(?: \(\d+\.\d\))?")
 
