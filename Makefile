@@ -71,11 +71,14 @@ lint:  ## check style and the arrows between the library's rooms
 
 lock:  ## resolve requirements.in and the library's requirements anew
 	$(RUN) uv pip compile $(LOCK) shared_lib/pyproject.toml requirements.in -o requirements.lock
+	$(RUN) uv pip compile $(LOCK) -c requirements.lock tests/browser/requirements.in -o tests/browser/requirements.lock
 	$(RUN) uv pip compile $(LOCK) -c requirements.lock tests/integration/spark.in -o tests/integration/spark.lock
 	$(RUN) uv pip compile $(LOCK) -c requirements.lock tests/reference/what_if.in -o tests/reference/what_if.lock
 	$(RUN) uv pip compile $(LOCK) tests/integration/s3_server.in -o tests/integration/s3_server.lock
 	$(RUN) uv pip compile $(LOCK) tests/integration/roc_validator.in -o tests/integration/roc_validator.lock
+	$(RUN) uv pip compile $(LOCK) tests/template/forge_checkers.in -o tests/template/forge_checkers.lock
 	$(RUN) uv pip compile $(LOCK) tests/template/sbom_validator.in -o tests/template/sbom_validator.lock
+	$(RUN) uv pip compile $(LOCK) tests/template/cruft.in -o tests/template/cruft.lock
 
 clean:  ## remove the environment, the demo and all caches; asks git, so nothing tracked or new is lost
 	git clean -ffdX

@@ -87,8 +87,8 @@ def make_environment() -> None:
     if subprocess.run(venv).returncode:
         sys.exit("The environment could not be made. On Debian and Ubuntu: sudo apt install python3-venv")
     installer = uv()
-    # Compiled now, because kernels start often, and some machines forbid Python to write bytecode at import.
-    options = ["--quiet", "--python", PYTHON, "--require-hashes", "--compile-bytecode"]
+    # Not compiled: of all these modules a project imports a sixth, and Python compiles those at their first import.
+    options = ["--quiet", "--python", PYTHON, "--require-hashes"]
     subprocess.run([installer, "pip", "sync", *options, LOCK], check=True)
     for folder in LOCAL_PACKAGES:  # after the lock and without an index: `paillasse` must never come from one
         options = ["--quiet", "--offline", "--no-deps", "--no-build-isolation", "--python", PYTHON]
@@ -110,6 +110,8 @@ def main() -> int:
         "VIRTUAL_ENV": str(ENVIRONMENT),
         "PYTHONUTF8": "1",  # paths with accents in editable installs, on Windows too
     }
+    # Some machines forbid Python to write bytecode. Here it must: kernels start often, and nothing was compiled before.
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     command = shutil.which(sys.argv[1], path=environ["PATH"])
     if command is None:
         sys.exit(f"There is no command {sys.argv[1]!r} in {SCRIPTS}")

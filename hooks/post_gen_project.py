@@ -4,12 +4,14 @@ cookiecutter renders this file, then runs it in the new project's folder. Only w
 else lies about in the template's folder: environments, runs, a researcher's own notebooks and data.
 """
 
+import datetime
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import yaml  # cookiecutter itself needs it
@@ -17,13 +19,18 @@ import yaml  # cookiecutter itself needs it
 TOLD = json.loads(bytes.fromhex("{{ cookiecutter | told_to_the_hook }}"))
 TEMPLATE = Path(TOLD["template"])
 ANSWERS = TOLD["answers"]
+YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
 
 # What cookiecutter rendered. It takes all that it finds in its folder; what is not named here is a leftover.
 RENDERED = {
+    ".devcontainer/devcontainer.json",
+    ".dockerignore",
     ".gitattributes",
     ".gitignore",
     ".pre-commit-config.yaml",
+    ".vscode/settings.json",
     "CITATION.cff",
+    "Dockerfile",
     "LICENSE",
     "Makefile",
     "README.md",
@@ -31,18 +38,6 @@ RENDERED = {
     "runs.yaml",
     f"src/{ANSWERS['project_slug']}/__init__.py",
     "tests/test_project.py",
-}
-NOTEBOOKS = {
-    "all": [
-        "adjuvant_combination",
-        "cohort_overview",
-        "combination_ranking",
-        "effects_benchmark",
-        "risk_model",
-        "survival_analysis",
-        "trial_emulation",
-    ],
-    "survival only": ["survival_analysis"],
 }
 CI = {
     "github": {".github/workflows/test.yml": "hooks/ci/github.yml"},
@@ -58,6 +53,7 @@ ALWAYS = [
     "docs/more-than-one-machine.md",
     "docs/release.md",
     "docs/secure-data.md",
+    "docs/updates.md",
     "in_env.py",
     "requirements.in",
     "requirements.lock",
@@ -66,6 +62,7 @@ ALWAYS = [
     "shared_lib/README.md",
     "shared_lib/pyproject.toml",
 ]
+CODE_LISTS = "code_lists"  # the library's folder of tables; elsewhere in it a table may be somebody's data
 LIBRARY_SUFFIXES = {".css", ".html", ".j2", ".js", ".json", ".orig", ".py", ".sql", ".svg", ".typed"}
 
 
@@ -85,7 +82,7 @@ def files_to_copy() -> dict[str, Path]:
     """Each file that is copied: its path in the project, and where it is now."""
     same_place = [
         *ALWAYS,
-        *(f"notebooks/{name}.ipynb" for name in NOTEBOOKS[ANSWERS["notebooks"]]),
+        *(f"notebooks/{name}.ipynb" for name in TOLD["notebooks"]),
         *files_of_catalogue(),
         *files_of_library(),
     ]
@@ -96,14 +93,51 @@ def files_to_copy() -> dict[str, Path]:
     return files
 
 
+def entries_of_catalogue() -> dict[str, dict]:
+    """The chosen data sets of data_catalog.yaml."""
+    entries = yaml.load((TEMPLATE / "data_catalog.yaml").read_text(encoding="utf-8"), YAML)["datasets"]
+    return {name: entries[name] for name in TOLD["datasets"]}
+
+
 def files_of_catalogue() -> list[str]:
-    """The files that data_catalog.yaml names; `${VARIABLE}/...` is a place outside."""
-    catalogue = TEMPLATE / "data_catalog.yaml"
-    if not catalogue.is_file():
-        return []  # reported with all else that is missing
-    entries = yaml.safe_load(catalogue.read_text(encoding="utf-8"))["datasets"].values()
-    paths = {source.get("path") for entry in entries for source in entry["sources"].values()}
+    """The files of the chosen data sets; `${VARIABLE}/...` is a place outside."""
+    paths = {source.get("path") for entry in entries_of_catalogue().values() for source in entry["sources"].values()}
     return sorted(path for path in paths if path and not path.startswith("${"))
+
+
+def narrow_catalogue() -> None:
+    """Leave the chosen data sets in data_catalog.yaml, comments and all, each with the team's approval.
+
+    Its entries, and the comments that head several of them, stand between blank lines.
+    """
+    entries, kept, heading = entries_of_catalogue(), [], []
+    for paragraph in Path("data_catalog.yaml").read_text(encoding="utf-8").rstrip("\n").split("\n\n"):
+        entry = re.match(r"  (\w+):\n", paragraph)
+        if paragraph.startswith("  #"):
+            heading = [paragraph]
+        elif entry is None:
+            kept.append(paragraph)
+        elif entry[1] in entries:
+            kept += [*heading, paragraph + approval_of(entries[entry[1]])]
+            heading = []
+    Path("data_catalog.yaml").write_text("\n\n".join(kept) + "\n", encoding="utf-8", newline="\n")
+
+
+def approval_of(entry: dict) -> str:
+    """The team's approval as a key of an entry under access control, or nothing.
+
+    It can only narrow what the steward's file allows; `paillasse doctor` tells in time that it ends.
+    """
+    if entry["sensitivity"] == "public" or not ANSWERS["approval_valid_until"]:
+        return ""
+    approval = {
+        "reference": f"{ANSWERS['legal_basis']} {ANSWERS['authorisation_number']}".strip(),
+        "projects": [ANSWERS["project_slug"]],
+        "valid_until": datetime.date.fromisoformat(ANSWERS["approval_valid_until"]),
+        "purposes": entry.get("health", {}).get("purposes", ["scientific-research"]),
+    }
+    text = yaml.safe_dump({"approval": approval}, allow_unicode=True, sort_keys=False, default_flow_style=None)
+    return "\n" + textwrap.indent(text.rstrip("\n"), "    ")
 
 
 def files_of_library() -> list[str]:
@@ -111,7 +145,8 @@ def files_of_library() -> list[str]:
     found = []
     for folder, subfolders, names in os.walk(TEMPLATE / "shared_lib" / "src"):
         subfolders[:] = [name for name in subfolders if not name.startswith((".", "__")) and "." not in name]
-        found += [Path(folder, name) for name in names if Path(name).suffix in LIBRARY_SUFFIXES and name[0] != "."]
+        suffixes = LIBRARY_SUFFIXES | ({".csv"} if Path(folder).name == CODE_LISTS else set())
+        found += [Path(folder, name) for name in names if Path(name).suffix in suffixes and name[0] != "."]
     return sorted(path.relative_to(TEMPLATE).as_posix() for path in found)
 
 
@@ -202,10 +237,14 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # a project is not lost to a name that the terminal cannot show
     remove_leftovers()
     copy(files_to_copy())
+    narrow_catalogue()
     record()
     commit()
     slug = ANSWERS["project_slug"]
-    print(f"The project is in {Path.cwd()}\nNext: cd {slug}, then: make setup run, and: make test")
+    if ANSWERS["language"] == "fr":
+        print(f"Le projet est dans {Path.cwd()}\nEnsuite : cd {slug}, puis : make setup run, et : make test")
+    else:
+        print(f"The project is in {Path.cwd()}\nNext: cd {slug}, then: make setup run, and: make test")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,25 @@ import signal
 from pathlib import Path
 
 import pytest
+import yaml
+from cookiecutter.main import cookiecutter
 
+ROOT = Path(__file__).parents[1]
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-sync"]
 
 # A shell that starts the tests in the background makes them, and all that they start, deaf to Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def declared_runs(tmp_path_factory) -> list[dict]:
+    """The entries of runs.yaml in a project with default answers: every data set of the catalogue is in them."""
+    folder = tmp_path_factory.mktemp("declared")
+    settings = {"replay_dir": str(folder / "replay"), "cookiecutters_dir": str(folder / "clones")}
+    without_hooks = {"no_input": True, "accept_hooks": False, "output_dir": str(folder), "default_config": settings}
+    project = cookiecutter(str(ROOT), **without_hooks)
+    return yaml.safe_load(Path(project, "runs.yaml").read_text(encoding="utf-8"))["runs"]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A JupyterLab server of a test's own, with nobody's settings, and what a browser asks it."""
+"""A JupyterLab or Notebook server of a test's own, with nobody's settings, and what a browser asks it."""
 
 import json
 import os
@@ -12,18 +12,20 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+FILES = {"lab": "lab/tree", "notebook": "notebooks"}  # application → where it shows a file
 PLACES = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
 
 
 class LabServer:
     """A running server: its address, its token, and questions to the extension's part of it."""
 
-    def __init__(self, running: dict):
+    def __init__(self, running: dict, application: str):
         self.url, self.token = running["url"], running["token"]
+        self.files = FILES[application]
 
     def page(self, path: str) -> str:
-        """The address of a file in JupyterLab."""
-        return f"{self.url}lab/tree/{path}?token={self.token}"
+        """The address of a file in the application."""
+        return f"{self.url}{self.files}/{path}?token={self.token}"
 
     def ask(self, route: str, body: object = None, token: str | None = None, **query: str) -> tuple[int, dict]:
         """The status and the answer; `body` as JSON, bytes as they are."""
@@ -39,17 +41,19 @@ class LabServer:
 
 
 @contextmanager
-def lab_server(root: Path, settings: Path, *options: str, **variables: str) -> Iterator[LabServer]:
+def lab_server(
+    root: Path, settings: Path, *options: str, application: str = "lab", **variables: str
+) -> Iterator[LabServer]:
     """Start a server in a folder; `settings` is an empty one for all that it writes of its own."""
     places = {name: str(settings / name) for name in PLACES}
     own = {name: value for name, value in os.environ.items() if not name.startswith("PAILLASSE")}
-    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ServerApp.port=0", *options]
+    started = [sys.executable, "-m", "jupyter", application, "--no-browser", "--allow-root", "--ServerApp.port=0"]
     settings.mkdir(parents=True, exist_ok=True)
     log_file = settings / "lab.log"
     with log_file.open("w") as log:
-        server = subprocess.Popen(command, cwd=root, env=own | places | variables, stdout=log, stderr=log)
+        server = subprocess.Popen([*started, *options], cwd=root, env=own | places | variables, stdout=log, stderr=log)
         try:
-            yield LabServer(_running(settings, server, log_file))
+            yield LabServer(_running(settings, server, log_file), application)
         finally:
             server.terminate()
             try:

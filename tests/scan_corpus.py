@@ -13,6 +13,7 @@ import html
 import io
 import json
 import pickle
+import re
 import sqlite3
 import sys
 import urllib.parse
@@ -833,6 +834,80 @@ def sequences(folder):
     save(folder, "sequences.fa", f">A-7 exon 8\n{letters}\n")
 
 
+PAIRS = list(zip(DATA["age"].head(60), DATA["rfstime"].head(60), strict=True))
+MONTHS = re.findall(r"\w+", "janvier février mars avril mai juin juillet août septembre octobre novembre décembre")
+
+
+@leak
+def days_in_words(folder):
+    drawn = np.random.default_rng(8).integers([1, 0, 1938], [29, 12, 1985], (20, 3))
+    text = ", ".join(f"{day} {MONTHS[month]} {year}" for day, month, year in drawn)
+    save(folder, "days_in_words.ipynb", notebook(code("birthdays(data)", printed(f"Nés les {text}."))))
+
+
+@leak
+def tags_of_a_cell(folder):
+    cell = code("fit()", tags=[f"age-{age}-time-{time}" for age, time in PAIRS])
+    save(folder, "tags_of_a_cell.ipynb", notebook(cell))
+
+
+@leak
+def ids_of_cells(folder):
+    cells = [code("fit()") | {"id": f"age-{age}-time-{time}"} for age, time in PAIRS]
+    save(folder, "ids_of_cells.ipynb", notebook(*cells))
+
+
+@leak
+def a_word_before_each_number(folder):
+    lines = [f"patient {row} age {age} time {time}" for row, (age, time) in enumerate(PAIRS)]
+    save(folder, "a_word_before_each_number.ipynb", notebook(code("log()", printed("\n".join(lines)))))
+
+
+@leak
+def rows_in_one_line(folder):
+    title = "<br>".join(f"{age} / {time}" for age, time in PAIRS)
+    figure = {"data": [], "layout": {"title": {"text": title}}}
+    save(folder, "rows_in_one_line.ipynb", notebook(code("fig", shown(**{PLOTLY: figure}))))
+
+
+@leak
+def times_between_dashes(folder):
+    text = " - ".join(str(time) for _, time in PAIRS)
+    save(folder, "times_between_dashes.ipynb", notebook(code("times", printed(text))))
+
+
+@leak
+def drawn_by_style(folder):
+    bars = "".join(f"<div style='width:{age}px;height:{time / 10:.1f}px'></div>" for age, time in PAIRS)
+    save(folder, "drawn_by_style.ipynb", notebook(code("bars", shown(text__html=bars))))
+
+
+@leak
+def drawn_by_a_sheet(folder):
+    sheet = "".join(f"#bar{i} {{width: {age}px; height: {time / 10:.1f}px}}" for i, (age, time) in enumerate(PAIRS))
+    save(folder, "drawn_by_a_sheet.html", f"<html><style>{sheet}</style><body><div id=bar0></div></body></html>")
+
+
+@leak
+def drawn_by_latex(folder):
+    points = " ".join(f"({age},{time})" for age, time in PAIRS)
+    save(folder, "drawn_by_latex.tex", f"\\begin{{axis}}\n\\addplot coordinates {{{points}}};\n\\end{{axis}}\n")
+
+
+@leak
+def homes_on_a_map(folder):
+    north, east = np.random.default_rng(2).normal([48.8, 2.35], 0.1, (7, 2)).round(5).T
+    traces = [{"type": "scattermap", "lat": north.tolist(), "lon": east.tolist()}]
+    save(folder, "homes_on_a_map.ipynb", notebook(code("fig", shown(**{PLOTLY: {"data": traces, "layout": {}}}))))
+
+
+@leak
+def homes_in_a_script(folder):
+    homes = np.random.default_rng(2).normal([45.76, 4.83], 0.05, (8, 2))
+    script = "\n".join(f"L.marker([{north:.5f}, {east:.5f}]).addTo(map);" for north, east in homes)
+    save(folder, "homes_in_a_script.html", f"<html><body><script>{script}</script></body></html>")
+
+
 # What does not
 
 
@@ -1120,6 +1195,43 @@ def a_made_up_profile(folder):
 def doses_of_a_protocol(folder):
     rows = [f"{c},{14 * c + d},{drug},{dose}" for c in range(4) for d, drug, dose in ((1, "A", 85), (1, "B", 400))]
     save(folder, "doses_of_a_protocol.csv", "cycle,day,drug,dose\n" + "\n".join(rows))
+
+
+@clean
+def centres_on_a_map(folder):
+    traces = [{
+        "type": "scattermap", "lat": [48.79381, 45.74054, 48.84267, 43.29162, 44.82531, 50.60672],
+        "lon": [2.34912, 4.87851, 2.34071, 5.40432, -0.60433, 3.03241],
+        "text": ["Villejuif", "Lyon", "Paris", "Marseille", "Bordeaux", "Lille"],
+    }]  # fmt: skip
+    save(folder, "centres_on_a_map.ipynb", notebook(code("fig", shown(**{PLOTLY: {"data": traces, "layout": {}}}))))
+
+
+@clean
+def history_of_a_protocol(folder):
+    days = ["3 mars 2019", "12 juin 2019", "1er octobre 2019", "7 janvier 2020", "22 mai 2020", "9 septembre 2020",
+            "15 février 2021", "30 juin 2021", "4 novembre 2021"]  # fmt: skip
+    text = "Versions of the protocol: " + "; ".join(f"{n}, {day}" for n, day in enumerate(days, 1))
+    save(folder, "history_of_a_protocol.md", text)
+
+
+@clean
+def estimates_with_bars(folder):
+    names = [f"age {low} to {low + 4}" for low in range(40, 85, 5)]
+    widths = [12.4, 18.9, 25.1, 33.0, 41.7, 47.2, 52.8, 61.3, 70.6]
+    rows = "".join(
+        f"<tr><th>{name}</th><td style='background:linear-gradient(90deg,#d65f5f {width}%,transparent {width}%)'>"
+        f"{width}</td></tr>"
+        for name, width in zip(names, widths, strict=True)
+    )
+    page = f"<table><tr><th>group</th><th>risk, %</th></tr>{rows}</table>"
+    save(folder, "estimates_with_bars.ipynb", notebook(code("risks", shown(text__html=page))))
+
+
+@clean
+def estimates_in_a_sentence(folder):
+    text = "Hazard ratios: age 1.02 / size 1.01 / grade 1.32 / nodes 1.05 / pgr 0.99 / er 1.00 / hormon 0.70"
+    save(folder, "estimates_in_a_sentence.md", text + " / meno 1.11 / centre 0.98 / year 0.97 / side 1.04\n")
 
 
 def make(folder: Path) -> None:

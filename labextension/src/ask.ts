@@ -27,7 +27,7 @@ export interface IField {
   description: string;
   unit: string;
   codes: [string, string][];
-  rules: string;
+  rules: string[];
   role: string;
 }
 

@@ -6,8 +6,10 @@ import { Widget } from '@lumino/widgets';
 import { ask, ICard, ICatalogue, IDataSet, IPreview } from './ask';
 import { element, refusal } from './dom';
 import { Profile, ProfileMark } from './profile';
+import { said } from './sayings';
 
 const LONGEST_LINE = 100;
+const IN_OUR_WORDS = ['May I read it?', 'Period', 'Profiles']; // the other facts are told in the steward's
 
 export interface ICatalogueOptions {
   settings: ServerConnection.ISettings;
@@ -75,9 +77,10 @@ export class CataloguePanel extends Widget {
 
   /** Ask for the catalogue of where the user is; what is shown stays until the answer is there. */
   async refresh(): Promise<void> {
+    const { settings, trans } = this._options;
     const asked = ++this._asked;
     try {
-      const catalogue = await ask<ICatalogue>(this._options.settings, 'catalog', this._place());
+      const catalogue = await ask<ICatalogue>(settings, 'catalog', this._place());
       if (asked === this._asked) {
         this._show(catalogue);
       }
@@ -87,7 +90,7 @@ export class CataloguePanel extends Widget {
         this._rows = [];
         this._count.textContent = '';
         this._options.profile.value = '';
-        this._list.replaceChildren(element('li', {}, refusal(error)));
+        this._list.replaceChildren(element('li', {}, refusal(trans, error)));
       }
     }
   }
@@ -165,16 +168,17 @@ export class CataloguePanel extends Widget {
     node.textContent = trans.__('Reading …');
     ask<ICard>(settings, `catalog/${name}`, this._place()).then(
       card => node.replaceChildren(...this._contents(card)),
-      error => node.replaceChildren(refusal(error))
+      error => node.replaceChildren(refusal(trans, error))
     );
     return node;
   }
 
   private _contents(card: ICard): HTMLElement[] {
     const { trans } = this._options;
+    const ours = (text: string): string => said(trans, text, value => (value === text ? value : ours(value)));
     const facts = card.facts.flatMap(([label, values]) => [
       element('dt', {}, trans.__(label)),
-      ...values.map(value => element('dd', {}, value))
+      ...values.map(value => element('dd', {}, IN_OUR_WORDS.includes(label) ? ours(value) : value))
     ]);
     const boxes = card.fields.map(field =>
       element('input', {
@@ -231,7 +235,9 @@ export class CataloguePanel extends Widget {
   }
 
   private _details(field: ICard['fields'][number]): HTMLElement[] {
-    const rules = [this._options.trans.__(field.type), field.rules, field.role].filter(Boolean).join(' · ');
+    const { trans } = this._options;
+    const kept = field.rules.map(rule => said(trans, rule)).join(', ');
+    const rules = [trans.__(field.type), kept, field.role && trans.__(field.role)].filter(Boolean).join(' · ');
     const codes = field.codes.map(([value, label]) => element('li', {}, element('code', {}, value), ` ${label}`));
     const details = [element('div', { className: 'jp-paillasse-detail' }, rules)];
     return codes.length ? [...details, element('ul', { className: 'jp-paillasse-codes' }, ...codes)] : details;
@@ -249,7 +255,7 @@ export class CataloguePanel extends Widget {
         inner.textContent = trans.__('Reading …');
         ask<IPreview>(settings, `catalog/${name}/preview`, this._place()).then(
           preview => inner.replaceChildren(...this._rowsOf(preview)),
-          error => inner.replaceChildren(refusal(error))
+          error => inner.replaceChildren(refusal(trans, error))
         );
       },
       { once: true }

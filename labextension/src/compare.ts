@@ -21,12 +21,13 @@ export class Comparison extends Widget {
     super();
     this.addClass('jp-paillasse-comparison');
     this.node.tabIndex = 0;
-    this.node.textContent = _options.trans.__('Reading …');
+    const { settings, trans } = _options;
+    this.node.textContent = trans.__('Reading …');
     const path = _options.where();
-    const results = runs.map(run => ask<IResult>(_options.settings, `runs/${run.name}/${run.result}`, { path }));
+    const results = runs.map(run => ask<IResult>(settings, `runs/${run.name}/${run.result}`, { path }));
     Promise.all(results).then(
       both => this._show(both),
-      error => this.node.replaceChildren(refusal(error))
+      error => this.node.replaceChildren(refusal(trans, error))
     );
   }
 

@@ -22,6 +22,7 @@ export async function showDoctor(
 ): Promise<void> {
   const body = new Widget();
   body.addClass('jp-paillasse-findings');
+  body.node.tabIndex = 0; // it may be longer than the dialog, and a keyboard scrolls what has the focus
   const dialog = new Dialog({
     title: trans.__('What is wrong with this project'),
     body,
@@ -42,7 +43,7 @@ export async function showDoctor(
       }
     }
   } catch (error) {
-    body.node.append(refusal(error));
+    body.node.append(refusal(trans, error));
   }
   await dialog.launch();
 }

@@ -1,4 +1,6 @@
 /** Elements of a page, in one expression each. */
+import { TranslationBundle } from '@jupyterlab/translation';
+import { said } from './sayings';
 
 type Child = Node | string;
 
@@ -21,7 +23,7 @@ export function element<Tag extends keyof HTMLElementTagNameMap>(
 }
 
 /** An error in a panel: it is read out, and keeps the lines that the library gave it. */
-export function refusal(error: unknown): HTMLElement {
+export function refusal(trans: TranslationBundle, error: unknown): HTMLElement {
   const text = error instanceof Error ? error.message : String(error);
-  return element('pre', { className: 'jp-paillasse-error', role: 'alert' }, text);
+  return element('pre', { className: 'jp-paillasse-error', role: 'alert' }, said(trans, text));
 }

@@ -22,7 +22,7 @@ export class FormPanel extends Widget {
   constructor(private _options: IFormOptions) {
     super();
     this.addClass('jp-paillasse-panel');
-    this._body = element('div', { className: 'jp-paillasse-form' });
+    this._body = element('div', { className: 'jp-paillasse-form', tabIndex: -1 });
     const title = element('h2', {}, _options.trans.__('Run this notebook with …'));
     this.node.append(element('div', { className: 'jp-paillasse-head' }, title), this._body);
     _options.tracker.currentChanged.connect(() => this._follow());
@@ -34,11 +34,16 @@ export class FormPanel extends Widget {
     void this.refresh();
   }
 
-  /** Ask for the form of the current notebook; what was filled in stays while the parameters are the same. */
+  protected onActivateRequest(): void {
+    this._body.focus(); // the first field is the next stop, also where it is not yet there
+  }
+
+  /** Ask for the form of the current notebook, so that it is there when the panel is opened; what was filled in stays
+   * while the parameters are the same. */
   async refresh(): Promise<void> {
     const { settings, trans, path } = this._options;
     const asked = ++this._asked;
-    if (!this._panel || !this.isVisible) {
+    if (!this._panel) {
       this._told = '';
       this._body.replaceChildren(element('p', {}, trans.__('Open a notebook to see its parameters.')));
       return;
@@ -57,7 +62,7 @@ export class FormPanel extends Widget {
     } catch (error) {
       if (asked === this._asked) {
         this._told = '';
-        this._body.replaceChildren(refusal(error));
+        this._body.replaceChildren(refusal(trans, error));
       }
     }
   }
@@ -73,7 +78,7 @@ export class FormPanel extends Widget {
   }
 
   private _onSave(_: unknown, state: DocumentRegistry.SaveState): void {
-    if (state.startsWith('completed')) {
+    if (state.startsWith('completed') && this.isVisible) {
       void this.refresh();
     }
   }
@@ -83,18 +88,15 @@ export class FormPanel extends Widget {
     const columns = new Map((catalogue?.data_sets ?? []).map(each => [each.name, each.columns]));
     const ownData = form.fields.find(each => each.names_data_set)?.default;
     const ownColumns = columns.get(String(ownData)) ?? [];
-    const suggestions = element('datalist', { id: `${this.id}-columns` });
-    const suggest = (data: string) =>
-      suggestions.replaceChildren(...(columns.get(data) ?? []).map(value => element('option', { value })));
-    suggest(String(ownData));
+    const offer = (data: string) => this._fields.forEach(field => field.offer(columns.get(data) ?? []));
     this._fields = form.fields.map(each => {
-      const isColumn = each.kind === 'text' && ownColumns.includes(String(each.default));
-      const field = new FormField(each, trans, [...columns.keys()], isColumn ? suggestions.id : '');
+      const field = new FormField(each, trans, [...columns.keys()], namesColumns(each, ownColumns));
       if (each.names_data_set) {
-        field.node.addEventListener('change', () => suggest(String(field.values()[0])));
+        field.node.addEventListener('change', () => offer(String(field.values()[0])));
       }
       return field;
     });
+    offer(String(ownData));
     this._name = element('input', { value: form.name, 'aria-label': trans.__('name of the run') });
     this._progress = element('div', { role: 'status' });
     const run = element('button', { className: 'jp-paillasse-button jp-mod-accept' }, trans.__('Run'));
@@ -102,7 +104,6 @@ export class FormPanel extends Widget {
     const add = element('button', { className: 'jp-paillasse-button' }, trans.__('Add to runs.yaml'));
     add.addEventListener('click', () => void this._send('form/add'));
     this._body.replaceChildren(
-      suggestions,
       element('label', { className: 'jp-paillasse-field' }, element('code', {}, trans.__('name of the run')), this._name),
       ...this._fields.map(field => field.node),
       element('div', { className: 'jp-paillasse-actions jp-mod-last' }, run, add, this._progress)
@@ -139,15 +140,25 @@ export class FormPanel extends Widget {
         this._progress.textContent = trans.__('added to runs.yaml');
       }
     } catch (error) {
-      this._progress.replaceChildren(refusal(error));
+      this._progress.replaceChildren(refusal(trans, error));
     }
   }
 
-  /** Show where the runs are until all have ended. */
+  /** Show where the runs are until all have ended; while nobody looks nothing is asked. */
   private _watch(names: string[], path: string): void {
     const { settings, trans } = this._options;
     const progress = this._progress;
+    const later = () => {
+      window.clearTimeout(this._timer);
+      this._timer = window.setTimeout(() => void look(), EVERY);
+    };
     const look = async () => {
+      if (!progress.isConnected) {
+        return;
+      }
+      if (document.hidden || !this.isVisible) {
+        return later();
+      }
       try {
         const answer = await ask<IRuns>(settings, 'runs', { path });
         const runs = answer.runs.filter(run => names.includes(run.name));
@@ -157,14 +168,14 @@ export class FormPanel extends Widget {
         });
         progress.textContent = [...lines, answer.message].filter(Boolean).join('\n') || trans.__('starting …');
         const done = runs.length === names.length && runs.every(run => ENDED.includes(run.state));
-        if (!done && !answer.message && progress.isConnected) {
-          window.setTimeout(() => void look(), EVERY);
+        if (!done && !answer.message) {
+          later();
         }
       } catch (error) {
-        progress.replaceChildren(refusal(error));
+        progress.replaceChildren(refusal(trans, error));
       }
     };
-    window.setTimeout(() => void look(), EVERY);
+    later();
   }
 
   private _panel: NotebookPanel | null = null;
@@ -173,7 +184,14 @@ export class FormPanel extends Widget {
   private _name = element('input');
   private _progress = element('div');
   private _told = '';
+  private _timer = 0;
   private _asked = 0;
+}
+
+/** Whether a parameter's own value is a column of its own data set, or some of them. */
+function namesColumns({ kind, default: own }: IFormField, columns: string[]): boolean {
+  const named = kind === 'text' ? [own] : kind === 'list' && Array.isArray(own) && own.length ? own : [null];
+  return named.every(each => columns.includes(each as string));
 }
 
 /** One parameter: an input for its value, more of them for a grid. */
@@ -184,7 +202,7 @@ class FormField {
     private _field: IFormField,
     private _trans: TranslationBundle,
     private _dataSets: string[],
-    private _suggestions: string
+    private _namesColumns: boolean
   ) {
     const more = element('button', { className: 'jp-paillasse-button', type: 'button' }, '+');
     more.title = _trans.__('Another value of %1: a run for each', _field.name);
@@ -208,7 +226,13 @@ class FormField {
 
   /** The values that were filled in. An input that cannot be read is an error with the parameter's name. */
   values(): unknown[] {
-    return [...this._inputs.children].map(input => this._value(input as HTMLInputElement | HTMLSelectElement));
+    return this._entries.map(entry => this._value(entry));
+  }
+
+  /** The columns from which may be picked: those of the data set that is chosen. */
+  offer(columns: string[]): void {
+    this._columns = columns;
+    this._pickers.forEach(picker => this._fill(picker));
   }
 
   isChanged(value: unknown): boolean {
@@ -223,6 +247,7 @@ class FormField {
       const known = listed.includes(own as string) || own === null ? listed : [own as string, ...listed];
       const select = element('select', options, ...known.map(each => element('option', { value: String(each) }, String(each))));
       select.value = String(own);
+      this._entries.push(select);
       this._inputs.append(select);
       return;
     }
@@ -234,10 +259,38 @@ class FormField {
     } else {
       input.value = kind === 'text' ? String(own ?? '') : own === null ? '' : JSON.stringify(own);
     }
-    if (this._suggestions) {
-      input.setAttribute('list', this._suggestions);
-    }
-    this._inputs.append(input);
+    this._entries.push(input);
+    this._inputs.append(this._namesColumns ? element('div', { className: 'jp-paillasse-pick' }, input, this._picker(input)) : input);
+  }
+
+  /** A list of columns beside an input: one takes the place of its text, or joins or leaves the list that it holds. */
+  private _picker(input: HTMLInputElement): HTMLSelectElement {
+    const title = this._trans.__('Choose a column for %1', this._field.name);
+    const picker = element('select', { title, 'aria-label': title });
+    this._fill(picker);
+    this._pickers.push(picker);
+    picker.addEventListener('change', () => {
+      const column = picker.value;
+      picker.value = '';
+      if (this._field.kind === 'text') {
+        input.value = column;
+        return;
+      }
+      let listed: unknown;
+      try {
+        listed = JSON.parse(input.value);
+      } catch {
+        listed = [];
+      }
+      const others = Array.isArray(listed) ? listed.filter(each => each !== column) : [];
+      const joins = !Array.isArray(listed) || others.length === listed.length;
+      input.value = JSON.stringify(joins ? [...others, column] : others);
+    });
+    return picker;
+  }
+
+  private _fill(picker: HTMLSelectElement): void {
+    picker.replaceChildren(...['', ...this._columns].map(value => element('option', { value }, value)));
   }
 
   private _value(input: HTMLInputElement | HTMLSelectElement): unknown {
@@ -264,4 +317,7 @@ class FormField {
   }
 
   private _inputs = element('div', { className: 'jp-paillasse-inputs' });
+  private _entries: (HTMLInputElement | HTMLSelectElement)[] = [];
+  private _pickers: HTMLSelectElement[] = [];
+  private _columns: string[] = [];
 }

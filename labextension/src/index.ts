@@ -9,6 +9,7 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { LabIcon } from '@jupyterlab/ui-components';
+import { Widget } from '@lumino/widgets';
 import { IRun } from './ask';
 import { CataloguePanel } from './catalogue';
 import { Comparison } from './compare';
@@ -41,6 +42,49 @@ const formIcon = new LabIcon({
     fill="#616161"><path d="M5 3h14v18H5zm2 2v14h10V5zm2 2h6v2H9zm0 4h6v2H9zm0 4h4v2H9z"/></g></svg>`
 });
 
+/** The notebook or the folder that the user is in. */
+function place(app: JupyterFrontEnd, tracker: INotebookTracker | null, browser: IDefaultFileBrowser | null): string {
+  return app.serviceManager.contents.localPath(tracker?.currentWidget?.context.path ?? browser?.model.path ?? '');
+}
+
+interface IPanelPlace {
+  name: string;
+  area: 'left' | 'right';
+  rank: number;
+  icon: LabIcon;
+  title: string;
+  /** Of the command that shows the panel, and puts the cursor into it. */
+  label: string;
+  caption: string;
+}
+
+/** Put a panel at a side, and the command that shows it into the palette. */
+function addPanel(
+  app: JupyterFrontEnd,
+  panel: Widget,
+  { name, area, rank, icon, title, label, caption }: IPanelPlace,
+  palette: ICommandPalette | null,
+  restorer: ILayoutRestorer | null
+): void {
+  panel.id = `paillasse-${name}`;
+  panel.title.icon = icon;
+  panel.title.caption = title;
+  app.shell.add(panel, area, { rank });
+  restorer?.add(panel, panel.id);
+  const command = `paillasse:${name}`;
+  app.commands.addCommand(command, {
+    label,
+    caption,
+    icon,
+    execute: () => {
+      app.shell.activateById(panel.id);
+      window.setTimeout(() => panel.activate()); // Notebook 7 only shows it, and a palette gives the focus back
+    },
+    describedBy: { args: null }
+  });
+  palette?.addItem({ command, category: CATEGORY });
+}
+
 /** Put code below the active cell, or into it where it is empty; false where there is no notebook. */
 function insertInto(panel: NotebookPanel | null, source: (notebook: string) => string): boolean {
   const notebook = panel?.content;
@@ -63,7 +107,7 @@ const catalogue: JupyterFrontEndPlugin<void> = {
   description: 'The data catalogue beside the notebook, and the profile in force.',
   autoStart: true,
   requires: [INotebookTracker],
-  optional: [ITranslator, ICommandPalette, ILayoutRestorer, IStatusBar, IDefaultFileBrowser, ILabShell],
+  optional: [ITranslator, ICommandPalette, ILayoutRestorer, IStatusBar, IDefaultFileBrowser],
   activate: (
     app: JupyterFrontEnd,
     tracker: INotebookTracker,
@@ -71,25 +115,28 @@ const catalogue: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     restorer: ILayoutRestorer | null,
     statusBar: IStatusBar | null,
-    browser: IDefaultFileBrowser | null,
-    labShell: ILabShell | null
+    browser: IDefaultFileBrowser | null
   ) => {
     const trans = (translator ?? nullTranslator).load('paillasse');
-    const { contents, serverSettings } = app.serviceManager;
     const profile = new Profile();
-    const where = () => contents.localPath(tracker.currentWidget?.context.path ?? browser?.model.path ?? '');
+    const where = () => place(app, tracker, browser);
     const panel = new CataloguePanel({
-      settings: serverSettings,
+      settings: app.serviceManager.serverSettings,
       trans,
       profile,
       where,
       insert: source => insertInto(tracker.currentWidget, source)
     });
-    panel.id = 'paillasse-catalogue';
-    panel.title.icon = catalogueIcon;
-    panel.title.caption = trans.__('Data catalogue');
-    app.shell.add(panel, 'left', { rank: 150 });
-    restorer?.add(panel, panel.id);
+    const shown = {
+      name: 'catalogue',
+      area: 'left' as const,
+      rank: 150,
+      icon: catalogueIcon,
+      title: trans.__('Data catalogue'),
+      label: trans.__('Data Catalogue'),
+      caption: trans.__('Find data, and read them in this notebook')
+    };
+    addPanel(app, panel, shown, palette, restorer);
 
     // Another folder may be another project; the profile is to be seen while the panel is closed, too.
     let folder: string | null = null;
@@ -104,23 +151,13 @@ const catalogue: JupyterFrontEndPlugin<void> = {
     browser?.model.pathChanged.connect(follow);
     void app.restored.then(follow);
 
-    statusBar?.registerStatusItem('paillasse:profile', {
-      item: new ProfileMark(profile, trans),
-      align: 'left',
-      rank: -1
-    });
-    const command = 'paillasse:catalogue';
-    app.commands.addCommand(command, {
-      label: trans.__('Data Catalogue'),
-      caption: trans.__('Find data, and read them in this notebook'),
-      icon: catalogueIcon,
-      execute: () => {
-        labShell?.expandLeft();
-        app.shell.activateById(panel.id);
-      },
-      describedBy: { args: null }
-    });
-    palette?.addItem({ command, category: CATEGORY });
+    const mark = new ProfileMark(profile, trans);
+    if (statusBar) {
+      statusBar.registerStatusItem('paillasse:profile', { item: mark, align: 'left', rank: -1 });
+    } else {
+      mark.id = 'paillasse-profile';
+      app.shell.add(mark, 'menu', { rank: 950 }); // Notebook 7 has no status bar
+    }
   }
 };
 
@@ -172,36 +209,27 @@ const form: JupyterFrontEndPlugin<void> = {
   description: 'A form of the notebook’s parameters, from which it is run.',
   autoStart: true,
   requires: [INotebookTracker],
-  optional: [ITranslator, ICommandPalette, ILayoutRestorer, ILabShell],
+  optional: [ITranslator, ICommandPalette, ILayoutRestorer],
   activate: (
     app: JupyterFrontEnd,
     tracker: INotebookTracker,
     translator: ITranslator | null,
     palette: ICommandPalette | null,
-    restorer: ILayoutRestorer | null,
-    labShell: ILabShell | null
+    restorer: ILayoutRestorer | null
   ) => {
     const trans = (translator ?? nullTranslator).load('paillasse');
     const { contents, serverSettings: settings } = app.serviceManager;
     const path = (panel: NotebookPanel) => contents.localPath(panel.context.path);
-    const panel = new FormPanel({ settings, trans, tracker, path });
-    panel.id = 'paillasse-form';
-    panel.title.icon = formIcon;
-    panel.title.caption = trans.__('Run with other parameters');
-    app.shell.add(panel, 'right', { rank: 140 });
-    restorer?.add(panel, panel.id);
-    const command = 'paillasse:form';
-    app.commands.addCommand(command, {
-      label: trans.__('Run with other Parameters'),
-      caption: trans.__('A form of this notebook’s parameters'),
+    const shown = {
+      name: 'form',
+      area: 'right' as const,
+      rank: 140,
       icon: formIcon,
-      execute: () => {
-        labShell?.expandRight();
-        app.shell.activateById(panel.id);
-      },
-      describedBy: { args: null }
-    });
-    palette?.addItem({ command, category: CATEGORY });
+      title: trans.__('Run with other parameters'),
+      label: trans.__('Run with other Parameters'),
+      caption: trans.__('A form of this notebook’s parameters')
+    };
+    addPanel(app, new FormPanel({ settings, trans, tracker, path }), shown, palette, restorer);
   }
 };
 
@@ -222,35 +250,27 @@ const runs: JupyterFrontEndPlugin<void> = {
     labShell: ILabShell | null
   ) => {
     const trans = (translator ?? nullTranslator).load('paillasse');
-    const { contents, serverSettings: settings } = app.serviceManager;
-    const where = () => contents.localPath(tracker.currentWidget?.context.path ?? browser?.model.path ?? '');
+    const settings = app.serviceManager.serverSettings;
+    const where = () => place(app, tracker, browser);
     const compare = (one: IRun, other: IRun) => {
       const content = new Comparison([one, other], { settings, trans, rendermime, where });
       const widget = new MainAreaWidget({ content });
       widget.title.label = `${one.name} · ${other.name}`;
       widget.title.icon = runsIcon;
-      app.shell.add(widget, 'main');
+      app.shell.add(widget, labShell ? 'main' : 'down'); // Notebook 7 has one document in a page
       app.shell.activateById(widget.id);
     };
     const open = (path: string) => void app.commands.execute('docmanager:open', { path });
-    const panel = new RunsPanel({ settings, trans, where, open, compare });
-    panel.id = 'paillasse-runs';
-    panel.title.icon = runsIcon;
-    panel.title.caption = trans.__('Runs');
-    app.shell.add(panel, 'right', { rank: 150 });
-    restorer?.add(panel, panel.id);
-    const command = 'paillasse:runs';
-    app.commands.addCommand(command, {
-      label: trans.__('Runs'),
-      caption: trans.__('What stands of runs.yaml, and what would run again'),
+    const shown = {
+      name: 'runs',
+      area: 'right' as const,
+      rank: 150,
       icon: runsIcon,
-      execute: () => {
-        labShell?.expandRight();
-        app.shell.activateById(panel.id);
-      },
-      describedBy: { args: null }
-    });
-    palette?.addItem({ command, category: CATEGORY });
+      title: trans.__('Runs'),
+      label: trans.__('Runs'),
+      caption: trans.__('What stands of runs.yaml, and what would run again')
+    };
+    addPanel(app, new RunsPanel({ settings, trans, where, open, compare }), shown, palette, restorer);
   }
 };
 
@@ -258,20 +278,23 @@ const launcher: JupyterFrontEndPlugin<void> = {
   id: 'paillasse:launcher',
   description: 'The project’s notebooks in the launcher, by their questions.',
   autoStart: true,
-  requires: [ILauncher],
-  optional: [ITranslator, ICommandPalette, IDefaultFileBrowser],
+  optional: [ILauncher, ITranslator, ICommandPalette, INotebookTracker, IDefaultFileBrowser],
   activate: (
     app: JupyterFrontEnd,
-    launcher: ILauncher,
+    launcher: ILauncher | null,
     translator: ITranslator | null,
     palette: ICommandPalette | null,
+    tracker: INotebookTracker | null,
     browser: IDefaultFileBrowser | null
   ) => {
     const trans = (translator ?? nullTranslator).load('paillasse');
-    const where = () => app.serviceManager.contents.localPath(browser?.model.path ?? '');
+    // A launcher is of the file browser's folder; in Notebook 7, which has none, a page is of its notebook.
+    const where = () => place(app, launcher ? null : tracker, browser);
     const analyses = new Analyses(app, launcher, where, trans, formIcon);
-    browser?.model.pathChanged.connect(() => void analyses.refresh());
-    void app.restored.then(() => analyses.refresh());
+    if (launcher) {
+      browser?.model.pathChanged.connect(() => void analyses.refresh());
+      void app.restored.then(() => analyses.refresh());
+    }
     for (const command of [BEGIN, DOCTOR]) {
       palette?.addItem({ command, category: CATEGORY });
     }

@@ -7,6 +7,7 @@ import { LabIcon } from '@jupyterlab/ui-components';
 import { DisposableSet } from '@lumino/disposable';
 import { ask } from './ask';
 import { DOCTOR, showDoctor } from './doctor';
+import { said } from './sayings';
 
 interface IAnalysis {
   path: string;
@@ -19,7 +20,7 @@ export const BEGIN = 'paillasse:new-analysis';
 export class Analyses {
   constructor(
     private _app: JupyterFrontEnd,
-    private _launcher: ILauncher,
+    private _launcher: ILauncher | null,
     private _where: () => string,
     private _trans: TranslationBundle,
     icon: LabIcon
@@ -58,13 +59,12 @@ export class Analyses {
     this._found = found;
     this._tiles.dispose();
     this._tiles = new DisposableSet();
-    const category = this._trans.__('Analyses of this project');
-    found.forEach(({ path, question }, rank) => {
-      this._tiles.add(this._launcher.add({ command: OPEN, args: { path, question }, category, rank }));
-    });
-    if (found.length) {
-      this._tiles.add(this._launcher.add({ command: BEGIN, category, rank: found.length }));
-      this._tiles.add(this._launcher.add({ command: DOCTOR, category, rank: found.length + 1 }));
+    if (this._launcher && found.length) {
+      const tiles = found.map(({ path, question }) => ({ command: OPEN, args: { path, question } }));
+      const category = this._trans.__('Analyses of this project');
+      for (const [rank, tile] of [...tiles, { command: BEGIN }, { command: DOCTOR }].entries()) {
+        this._tiles.add(this._launcher.add({ ...tile, category, rank }));
+      }
     }
   }
 
@@ -92,7 +92,7 @@ export class Analyses {
       await this._app.commands.execute('docmanager:open', made);
       await this.refresh();
     } catch (error) {
-      await showErrorMessage(title, error as Error);
+      await showErrorMessage(title, said(trans, (error as Error).message));
     }
   }
 

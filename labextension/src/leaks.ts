@@ -7,6 +7,7 @@ import { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 import { ask, IFinding, IVerdict } from './ask';
 import { element, refusal } from './dom';
+import { said, saidOfEach } from './sayings';
 
 export interface IBadgeOptions {
   settings: ServerConnection.ISettings;
@@ -68,7 +69,7 @@ export class LeakBadge extends Widget {
     if (this._verdict) {
       body.node.append(...this._listed(this._verdict, () => dialog.resolve(0)));
     } else if (this._error) {
-      body.node.append(refusal(this._error));
+      body.node.append(refusal(trans, this._error));
     } else {
       body.node.append(trans.__('The notebook is being looked at'));
     }
@@ -128,7 +129,7 @@ export class LeakBadge extends Widget {
         listed.push(element('h3', {}, title), element('ul', {}, ...items));
       }
     }
-    listed.push(...verdict.notes.map(note => element('p', {}, note)));
+    listed.push(...verdict.notes.map(note => element('p', {}, said(trans, note))));
     if (verdict.saved_without_outputs) {
       const told = trans.__('In the profile secure the notebook is saved without outputs: they are on this screen only.');
       listed.push(element('p', {}, told));
@@ -141,7 +142,7 @@ export class LeakBadge extends Widget {
     const patients = finding.patients ? ` (${trans.__('%1 patients at least', finding.patients)})` : '';
     const detail = finding.status === 'leak' ? finding.to_do : finding.note || finding.data_set || '';
     const texts = [
-      element('strong', {}, finding.place || trans.__('the whole notebook')),
+      element('strong', {}, saidOfEach(trans, finding.place) || trans.__('the whole notebook')),
       element('span', {}, `${trans.__(finding.what)}${patients}`),
       element('small', {}, [trans.__(detail), finding.status === 'leak' ? finding.note : ''].filter(Boolean).join('. '))
     ];

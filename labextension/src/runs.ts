@@ -5,6 +5,7 @@ import { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 import { ask, IRun, IRuns } from './ask';
 import { element, refusal } from './dom';
+import { said, saidOfEach } from './sayings';
 
 const EVERY = 2000; // milliseconds; runs that a terminal has started are followed too
 
@@ -21,8 +22,8 @@ export class RunsPanel extends Widget {
     super();
     const { trans } = _options;
     this.addClass('jp-paillasse-panel');
-    const all = this._button(trans.__('Run what is not done'), () => this._start([], false));
-    all.title = trans.__('As the command paillasse run does: what nothing has changed for is kept');
+    this._all = this._button(trans.__('Run what is not done'), () => this._start([], false));
+    this._all.title = trans.__('As the command paillasse run does: what nothing has changed for is kept');
     this._compare = this._button(trans.__('Compare'), async () => {
       const [one, other] = this._runs.filter(run => this._chosen.has(run.name));
       this._options.compare(one, other);
@@ -32,17 +33,18 @@ export class RunsPanel extends Widget {
     this._told = element('div', { role: 'status', className: 'jp-paillasse-count' });
     this.node.append(
       element('div', { className: 'jp-paillasse-head' }, element('h2', {}, trans.__('Runs'))),
-      element('div', { className: 'jp-paillasse-actions' }, all, this._compare, this._told),
+      element('div', { className: 'jp-paillasse-actions' }, this._all, this._compare, this._told),
       this._list
     );
   }
 
   /** Ask for the runs' states; for why they would run again only when a state has changed. */
   async refresh(): Promise<void> {
-    const path = this._options.where();
+    const { settings, trans, where } = this._options;
+    const path = where();
     const asked = ++this._asked;
     try {
-      const answer = await ask<IRuns>(this._options.settings, 'runs', { path });
+      const answer = await ask<IRuns>(settings, 'runs', { path });
       if (asked !== this._asked) {
         return;
       }
@@ -52,11 +54,13 @@ export class RunsPanel extends Widget {
         void this._askWhy(path);
       }
       this._runs = answer.runs;
+      const results = answer.runs.filter(run => run.result !== null && this._chosen.has(run.name));
+      this._chosen = new Set(results.map(run => run.name)); // a result may have been deleted
       this._show(answer);
     } catch (error) {
       if (asked === this._asked) {
         this._states = this._shown = '';
-        this._list.replaceChildren(element('li', {}, refusal(error)));
+        this._list.replaceChildren(element('li', {}, refusal(trans, error)));
       }
     }
   }
@@ -65,6 +69,10 @@ export class RunsPanel extends Widget {
     super.onAfterShow(message);
     this._states = '';
     void this._follow();
+  }
+
+  protected onActivateRequest(): void {
+    this._all.focus();
   }
 
   protected onAfterHide(message: Message): void {
@@ -148,7 +156,8 @@ export class RunsPanel extends Widget {
     const took = run.seconds === null ? '' : trans.__('%1 s', run.seconds.toFixed(1));
     const [cell, cells] = run.progress ?? [0, 0];
     const progress = cell ? trans.__('cell %1 of %2', cell, cells) : '';
-    const why = this._why[run.name] && run.state !== 'running' ? trans.__('would run: %1', this._why[run.name]!) : '';
+    const reason = run.state === 'running' ? null : this._why[run.name];
+    const why = reason ? trans.__('would run: %1', said(trans, reason, value => saidOfEach(trans, value))) : '';
     return element(
       'li',
       { className: 'jp-paillasse-run' },
@@ -177,14 +186,16 @@ export class RunsPanel extends Widget {
   }
 
   private async _post(route: string, body: object): Promise<void> {
+    const { settings, trans, where } = this._options;
     try {
-      await ask(this._options.settings, route, {}, { path: this._options.where(), ...body });
+      await ask(settings, route, {}, { path: where(), ...body });
       await this.refresh();
     } catch (error) {
-      this._told.replaceChildren(refusal(error));
+      this._told.replaceChildren(refusal(trans, error));
     }
   }
 
+  private _all: HTMLButtonElement;
   private _compare: HTMLButtonElement;
   private _list: HTMLElement;
   private _told: HTMLElement;

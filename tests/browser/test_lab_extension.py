@@ -1,9 +1,12 @@
 """The extension in a real browser and a generated project: data are found and read, leaks are shown."""
 
 import json
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
 NO_NEWS = "--LabApp.news_url=None"
 SETTINGS = "JUPYTER_CONFIG_DIR/lab/user-settings/@jupyterlab"
+BESIDE = "JUPYTER_CONFIG_DIR/labconfig/page_config.json"  # Notebook 7 adds a button to JupyterLab; a project has none
 PATIENTS = """\
 import pandas
 patients = ["Dup" + "ont", "Petit", "Moreau", "Garnier", "Roussel", "Lefort"]
@@ -43,12 +47,27 @@ def write_notebook(project: Path, name: str, *sources: str) -> str:
     return f"notebooks/{name}.ipynb"
 
 
+def make_study(folder: Path) -> str:
+    """A project of one notebook with a figure, a recorded table and two runs; the notebook's path."""
+    (folder / "notebooks").mkdir(parents=True)
+    figure = "import plotly.express\nplotly.express.line(x=[0, tau], y=[1, 0.5], height=300)"
+    record = "import pandas\nfrom paillasse.runs import record\n"
+    record += 'record("risk", pandas.DataFrame({"tau": [tau], "risk": [tau / 10]}), f"Risk {tau / 10}")'
+    path = write_notebook(folder, "risk", "tau = 2", figure, record)
+    content = json.loads((folder / path).read_text())
+    content["cells"][0]["metadata"] = {"tags": ["parameters"]}
+    (folder / path).write_text(json.dumps(content))
+    runs = [{"name": "risk", "notebook": path, "grid": {"tau": [2, 5]}}]
+    (folder / "runs.yaml").write_text(json.dumps({"runs": runs}))
+    return path
+
+
 @pytest.fixture
 def lab(project, tmp_path):
     """A function that starts a server in the project, light or dark, behind a prefix as a hub's."""
     running = []
 
-    def start(theme: str = "Light", language: str = "default", options: Sequence[str] = (), **variables: str):
+    def start(theme: str = "Light", language: str = "default", options: Sequence[str] = (), **more: str):
         chosen = {
             "apputils-extension/themes": {"theme": f"JupyterLab {theme}"},
             "apputils-extension/notification": {"fetchNews": "false"},
@@ -59,7 +78,9 @@ def lab(project, tmp_path):
             file = settings / SETTINGS / f"{name}.jupyterlab-settings"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(values))
-        context = lab_server(project, settings, NO_NEWS, "--ServerApp.base_url=/user/ada/", *options, **variables)
+        (settings / BESIDE).parent.mkdir(exist_ok=True)
+        (settings / BESIDE).write_text('{"disabledExtensions": {"@jupyter-notebook/lab-extension": true}}')
+        context = lab_server(project, settings, NO_NEWS, "--ServerApp.base_url=/user/ada/", *options, **more)
         running.append(context)
         return context.__enter__()
 
@@ -77,6 +98,43 @@ def open_notebook(page, address: str) -> None:
 def open_panel(page, name: str) -> None:
     page.locator(f'.jp-SideBar [data-id="{name}"]').click()
     page.locator(f"#{name}").wait_for()
+
+
+def time_to_show(page, name: str, selector: str) -> float:
+    """Milliseconds from the click that opens a panel to when an element of it is on the screen."""
+    page.evaluate(
+        """selector => {
+             window.took = new Promise(done => document.addEventListener("pointerdown", () => {
+               const before = performance.now();
+               const shown = () => document.querySelector(selector)?.checkVisibility();
+               const look = () => shown() ? done(performance.now() - before) : requestAnimationFrame(look);
+               look();
+             }, { capture: true, once: true }));
+           }""",
+        selector,
+    )
+    open_panel(page, name)
+    took = page.evaluate("() => window.took")
+    print(f"{name}: {selector} after {took:.0f} ms")
+    return took
+
+
+def tab_to(page, selector: str) -> None:
+    """Press the tab key until an element has the focus."""
+    for _ in range(100):
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"The tab key does not lead to {selector}")
+
+
+def call(page, name: str) -> None:
+    """Call a command by its name in the palette, with the keyboard alone."""
+    page.keyboard.press("Control+Shift+c")
+    page.locator(".lm-CommandPalette-input:focus").wait_for()
+    page.keyboard.type(f"Paillasse {name}")
+    page.locator(".lm-CommandPalette-item.lm-mod-active", has_text=name).wait_for()
+    page.keyboard.press("Enter")
 
 
 def serious_findings(page, selector: str) -> list[str]:
@@ -188,18 +246,7 @@ def test_a_thousand_data_sets_are_there_within_a_second_and_filtered_at_once(lab
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=90_000)
     page.wait_for_function("document.querySelectorAll('#paillasse-catalogue li').length === 1000", timeout=60_000)
     panel = page.locator("#paillasse-catalogue")
-    page.evaluate(
-        """() => {
-             const row = () => document.querySelector("#paillasse-catalogue li")?.checkVisibility();
-             window.took = new Promise(done => document.addEventListener("pointerdown", () => {
-               const before = performance.now();
-               const look = () => row() ? done(performance.now() - before) : requestAnimationFrame(look);
-               look();
-             }, { capture: true, once: true }));
-           }"""
-    )
-    open_panel(page, "paillasse-catalogue")
-    shown = page.evaluate("() => window.took")
+    shown = time_to_show(page, "paillasse-catalogue", "#paillasse-catalogue li")
     assert panel.get_by_text("1000 of 1000 data sets").is_visible()
     assert shown < 1000
     took = panel.get_by_role("searchbox").evaluate(
@@ -217,17 +264,10 @@ def test_a_thousand_data_sets_are_there_within_a_second_and_filtered_at_once(lab
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_runs_are_started_followed_stopped_and_compared(lab, project, page, picture, theme):
     study = project / f"study_{theme}"
-    (study / "notebooks").mkdir(parents=True)
-    figure = "import plotly.express\nplotly.express.line(x=[0, tau], y=[1, 0.5], height=300)"
-    record = "import pandas\nfrom paillasse.runs import record\n"
-    record += 'record("risk", pandas.DataFrame({"tau": [tau], "risk": [tau / 10]}), f"Risk {tau / 10}")'
-    path = write_notebook(study, "risk", "tau = 2", figure, record)
-    content = json.loads((study / path).read_text())
-    content["cells"][0]["metadata"] = {"tags": ["parameters"]}
-    (study / path).write_text(json.dumps(content))
+    path = make_study(study)
     slow = write_notebook(study, "slow", "import time", "time.sleep(600)")
     dies = write_notebook(study, "dies", "import os, signal", "os.kill(os.getpid(), signal.SIGKILL)")
-    runs = [{"name": "risk", "notebook": path, "grid": {"tau": [2, 5]}}]
+    runs = json.loads((study / "runs.yaml").read_text())["runs"]
     runs += [{"name": "slow", "notebook": slow}, {"name": "dies", "notebook": dies}]
     (study / "runs.yaml").write_text(json.dumps({"runs": runs}))
 
@@ -259,20 +299,24 @@ def test_runs_are_started_followed_stopped_and_compared(lab, project, page, pict
     panel.get_by_role("button", name="Open: risk-tau=2").click()
     page.locator(".jp-Notebook", has_text="plotly.express").nth(1).wait_for(timeout=60_000)
 
+    shutil.rmtree(study / "runs" / "risk-tau=5")
+    panel.locator('.jp-paillasse-tag[data-kind="not run yet"]').wait_for(timeout=30_000)
+    assert not panel.get_by_label("compare risk-tau=5").is_checked()
+    assert panel.get_by_role("button", name="Compare").is_disabled()
+
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_the_form_of_the_survival_notebook_is_filled_in_run_and_added(lab, project, page, picture, theme):
     open_notebook(page, lab(theme).page("notebooks/survival_analysis.ipynb"))
-    open_panel(page, "paillasse-form")
     form = page.locator("#paillasse-form")
+    form.locator(".jp-mod-accept").wait_for(state="attached")  # before anybody asks for it
+    time_to_show(page, "paillasse-form", "#paillasse-form .jp-mod-accept")
     form.get_by_label("dataset", exact=True).locator("select").select_option("veteran")
     form.get_by_label("name of the run").fill(f"form_{theme}")
-    filled = {"duration": "time", "by": "trt", "formula": "karno + age", "subgroup_columns": '["prior"]', "tau": "1"}
-    for name, value in filled.items():
+    for name, value in {"formula": "karno + age", "subgroup_columns": "[]", "tau": "1"}.items():
         form.get_by_label(name, exact=True).locator("input").fill(value)
-    assert "celltype" in page.locator("#paillasse-form-columns option").evaluate_all(
-        "all => all.map(each => each.value)"
-    )
+    for name, column in {"duration": "time", "by": "trt", "subgroup_columns": "prior"}.items():
+        form.get_by_label(f"Choose a column for {name}").select_option(column)
     assert serious_findings(page, "#paillasse-form") == []
     form.get_by_label("subgroup_columns", exact=True).locator("input").fill("7")
     form.get_by_role("button", name="Run", exact=True).click()
@@ -291,6 +335,8 @@ def test_the_form_of_the_survival_notebook_is_filled_in_run_and_added(lab, proje
     added = [run for run in read_runs(project) if run.entry == f"grid_{theme}"]
     assert [run.parameters["tau"] for run in added] == [1, 2]
     assert added[0].parameters["dataset"] == "veteran"
+    assert added[0].parameters["by"] == "trt"
+    assert added[0].parameters["subgroup_columns"] == ["prior"]
 
 
 def test_who_has_chosen_french_reads_french(lab, project, page, picture):
@@ -302,25 +348,127 @@ def test_who_has_chosen_french_reads_french(lab, project, page, picture):
     panel.get_by_label("Chercher dans le catalogue").fill("lung_io")
     panel.locator(".jp-paillasse-row:visible").click()
     panel.get_by_text("Puis-je le lire ?").wait_for(timeout=30_000)
+    panel.get_by_text("oui, une doublure").wait_for()
+    panel.get_by_text("entier · jamais manquant, 18 à 110 · quasi-identifiant").wait_for()
+    open_panel(page, "paillasse-form")
+    page.locator("#paillasse-form", has_text="Aucune cellule de ce notebook").wait_for(timeout=30_000)
+    open_panel(page, "paillasse-runs")
+    page.locator("#paillasse-runs").get_by_text("serait exécuté : nouveau").first.wait_for(timeout=60_000)
     picture("lab_french")
 
 
-def test_the_launcher_has_the_notebooks_by_their_questions_and_makes_a_new_one(lab, project, page, picture):
-    server = lab()
-    page.goto(server.page("notebooks"))
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_the_launcher_has_the_notebooks_by_their_questions_and_makes_a_new_one(lab, project, page, picture, theme):
+    page.goto(lab(theme).page("notebooks"))
     question = "Does a model of recurrence learnt in Rotterdam hold in German patients?"
-    page.locator(".jp-LauncherCard", has_text=question).wait_for(timeout=90_000)
-    picture("lab_launcher")
-    page.locator(".jp-LauncherCard", has_text="Doctor").click()
+    page.locator(".jp-LauncherCard", has_text=question).first.wait_for(timeout=90_000)
+    picture(f"lab_launcher_{theme.lower()}")
+    assert serious_findings(page, '.jp-LauncherCard[data-category="Analyses of this project"]') == []
+    tab_to(page, '.jp-LauncherCard[title^="What is wrong with this project"]')
+    page.keyboard.press("Enter")
     page.locator(".jp-Dialog .jp-paillasse-finding", has_text="make hooks").wait_for(timeout=60_000)
-    page.locator(".jp-Dialog .jp-mod-accept").click()
-    page.locator(".jp-LauncherCard", has_text="New Analysis from").click()
-    dialog = page.locator(".jp-Dialog")
-    dialog.locator("select").select_option(f"{question} (notebooks/risk_model.ipynb)")
-    dialog.locator(".jp-mod-accept").click()
-    dialog.get_by_text("Its name").wait_for()
-    dialog.locator("input").fill("my_model")
-    dialog.locator(".jp-mod-accept").click()
+    assert serious_findings(page, ".jp-Dialog-content") == []
+    page.keyboard.press("Escape")
+    tab_to(page, '.jp-LauncherCard[title^="A copy of a notebook"]')
+    page.keyboard.press("Enter")
+    page.locator(".jp-Dialog select:focus").select_option(f"{question} (notebooks/risk_model.ipynb)")
+    page.keyboard.press("Enter")
+    page.locator(".jp-Dialog", has_text="Its name").locator("input:focus").fill(f"my_model_{theme}")
+    page.keyboard.press("Enter")
     page.locator(".jp-Notebook", has_text=question).wait_for(timeout=60_000)
-    cells = json.loads((project / "notebooks" / "my_model.ipynb").read_text(encoding="utf-8"))["cells"]
-    assert not [cell for cell in cells if cell.get("outputs")]
+    new = project / "notebooks" / f"my_model_{theme}.ipynb"
+    assert not [cell for cell in json.loads(new.read_text(encoding="utf-8"))["cells"] if cell.get("outputs")]
+    new.unlink()
+
+
+def test_the_keyboard_alone_is_enough(lab, project, page):
+    path = make_study(project / "keys")
+    shutil.copy(project / "data_catalog.yaml", project / "keys")
+    open_notebook(page, lab().page(f"keys/{path}"))
+    call(page, "Run with other Parameters")
+    tab_to(page, '#paillasse-form input[aria-label="tau"]')
+    page.keyboard.type("3")
+    tab_to(page, "#paillasse-form .jp-mod-accept")
+    page.keyboard.press("Enter")
+    page.locator("#paillasse-form", has_text="risk_1: ok").wait_for(timeout=120_000)
+    call(page, "Data Catalogue")
+    page.keyboard.type("veteran")
+    tab_to(page, ".jp-paillasse-row")
+    page.keyboard.press("Enter")
+    page.locator("#paillasse-catalogue").get_by_label("read the column karno").wait_for()
+    tab_to(page, "#paillasse-catalogue .jp-mod-accept")
+    page.keyboard.press("Enter")
+    page.locator(".jp-Notebook .cm-content", has_text='catalog["veteran"].read(').wait_for()
+    call(page, "Runs")
+    tab_to(page, '#paillasse-runs [aria-label="Open: risk_1"]')
+    call(page, "List what the Scan has Found")
+    page.locator(".jp-Dialog .jp-paillasse-findings").wait_for()
+
+
+def test_no_tab_asks_for_the_runs_faster_than_once_a_second(lab, project, page):
+    path = make_study(project / "tabs")
+    slow = write_notebook(project / "tabs", "slow", "seconds = 8", "import time", "time.sleep(seconds)")
+    content = json.loads((project / "tabs" / slow).read_text())
+    content["cells"][0]["metadata"] = {"tags": ["parameters"]}
+    (project / "tabs" / slow).write_text(json.dumps(content))
+    server = lab()
+    asked = {}
+    for number, (file, panel) in enumerate([(path, "paillasse-runs"), (slow, "paillasse-form")]):
+        tab = page if number == 0 else page.context.browser.new_page()
+        open_notebook(tab, server.page(f"tabs/{file}"))
+        open_panel(tab, panel)
+        times = asked[tab] = []
+        tab.on("request", lambda request, times=times: "/api/runs?" in request.url and times.append(time.monotonic()))
+    tab.locator("#paillasse-form").get_by_role("button", name="Run", exact=True).click()
+    tab.locator("#paillasse-form", has_text="slow_1: ok").wait_for(timeout=120_000)
+    for times in asked.values():
+        print(f"{(len(times) - 1) / (times[-1] - times[0]):.2f} requests a second")
+        assert len(times) > 3
+        assert min(after - before for before, after in pairwise(times)) > 0.95
+
+
+def test_in_notebook_7_the_badge_the_panels_and_the_commands_work(lab, project, page, picture):
+    path = make_study(project / "classic")
+    page.goto(lab(application="notebook").page(f"classic/{path}"))
+    page.locator('.jp-paillasse-badge[data-state="clean"]').wait_for(timeout=90_000)
+
+    call(page, "Runs")
+    panel = page.locator("#paillasse-runs")
+    panel.get_by_role("button", name="Run what is not done").click()
+    panel.locator('.jp-paillasse-tag[data-kind="ok"]').nth(1).wait_for(timeout=120_000)
+    for name in ("risk-tau=2", "risk-tau=5"):
+        panel.get_by_label(f"compare {name}").set_checked(True)
+    panel.get_by_role("button", name="Compare").click()
+    page.locator(".jp-paillasse-comparison tr.jp-mod-differs", has_text="tau").wait_for(timeout=30_000)
+    page.locator(".jp-paillasse-comparison .js-plotly-plot").nth(1).wait_for(timeout=60_000)
+    assert page.locator(".jp-paillasse-comparison").bounding_box()["height"] > 400
+    picture("notebook_7")
+    with page.expect_popup() as opened:
+        panel.get_by_role("button", name="Open: risk-tau=2").click()
+    opened.value.locator('.jp-paillasse-badge[data-state="clean"]').wait_for(timeout=90_000)
+    opened.value.close()
+
+    call(page, "Run with other Parameters")
+    page.locator("#paillasse-form").get_by_label("tau", exact=True).first.wait_for(timeout=30_000)
+    call(page, "Doctor")
+    page.locator(".jp-Dialog .jp-paillasse-finding", has_text="approvals").wait_for(timeout=60_000)
+    page.keyboard.press("Enter")
+    call(page, "New Analysis from")
+    page.locator(".jp-Dialog select:focus").press("Enter")
+    page.locator(".jp-Dialog", has_text="Its name").locator("input").fill("mine")
+    with page.expect_popup() as opened:
+        page.keyboard.press("Enter")
+    assert urlsplit(opened.value.url).path == "/user/ada/notebooks/classic/notebooks/mine.ipynb"
+
+
+def test_in_notebook_7_data_are_found_and_inserted_and_the_profile_is_always_shown(lab, project, page):
+    page.goto(lab(application="notebook", PAILLASSE_PROFILE="secure").page(write_notebook(project, "classic", "")))
+    page.locator("#paillasse-profile", has_text="profile: secure").wait_for(timeout=90_000)
+    page.locator('.jp-paillasse-badge[data-state="clean"]').wait_for(timeout=60_000)
+    call(page, "Data Catalogue")
+    panel = page.locator("#paillasse-catalogue")
+    page.locator(".jp-paillasse-search:focus").fill("lung_io")
+    panel.locator(".jp-paillasse-row:visible").press("Enter")
+    panel.get_by_role("button", name="Insert").press("Enter")
+    inserted = page.locator(".jp-Notebook .jp-CodeCell").first.locator(".cm-content")
+    assert 'catalog["lung_io"].read(columns=[' in inserted.inner_text()

@@ -1,6 +1,8 @@
 """The JupyterLab extension as it is committed: it is what its sources build to, small, and found by JupyterLab."""
 
+import ast
 import inspect
+import itertools
 import json
 import os
 import re
@@ -12,7 +14,7 @@ from typing import get_args
 
 import pytest
 
-from paillasse.catalog.model import Sensitivity, Type
+from paillasse.catalog.model import Role, Sensitivity, Type
 from paillasse.catalog.show import facts
 from paillasse.runs.results import STATES
 from paillasse.scan.findings import KINDS
@@ -53,10 +55,37 @@ def test_each_of_its_files_comes_into_a_project():
     assert {Path(name).suffix for name in files_of(BUILT)} <= suffixes
 
 
+def sayings() -> set[str]:
+    """The library's sentences for which the extension has a translation, %1, %2, … in place of values."""
+    script = (SOURCES / "src" / "sayings.ts").read_text(encoding="utf-8")
+    listed = re.search(r"const SAYINGS = \[\n(.*?)\n\];", script, re.DOTALL)[1]
+    return {line.strip().rstrip(",")[1:-1] for line in listed.splitlines()}
+
+
+def said_by_the_library() -> set[str]:
+    """Every text in the library's sources, %1, %2, … in place of the values in it."""
+    said = set()
+    for file in BUILT.parents[1].rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                said.add(node.value)
+            if isinstance(node, ast.JoinedStr):
+                number = itertools.count(1)
+                parts = [part.value if isinstance(part, ast.Constant) else f"%{next(number)}" for part in node.values]
+                said.add("".join(parts))
+    return said
+
+
+def test_what_is_translated_is_what_the_library_says():
+    by_the_extension = "This server has no Paillasse. Start JupyterLab in the project: make lab"
+    assert sayings() - said_by_the_library() == {by_the_extension}
+    assert by_the_extension in (SOURCES / "src" / "ask.ts").read_text(encoding="utf-8")
+
+
 def test_every_text_has_its_french_and_no_french_is_left_over():
     scripts = "".join(file.read_text(encoding="utf-8") for file in (SOURCES / "src").glob("*.ts"))
     texts = set(re.findall(r"__\(\s*'([^']*)'", scripts)) | set(re.findall(r"_n\('([^']*)'", scripts))
-    texts |= {*STATES, "unknown", "not run yet", *get_args(Sensitivity), *get_args(Type)}
+    texts |= {*STATES, "unknown", "not run yet", *get_args(Sensitivity), *get_args(Type), *get_args(Role)} | sayings()
     texts |= {text for kind in KINDS.values() for text in kind}
     texts |= set(re.findall(r'(?m)^        "(.*?)": ', inspect.getsource(facts)))
     french = json.loads((BUILT.parent / "locale/fr_FR/LC_MESSAGES/paillasse.json").read_text(encoding="utf-8"))

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jinja2
 import nbformat
 import pandas
 import psycopg
@@ -92,10 +91,10 @@ def project(tmp_path):
     return tmp_path
 
 
-def test_the_same_notebook_runs_on_synthetic_and_on_secure_by_one_changed_parameter(project, secure, postgres):
-    template = (ROOT / "{{cookiecutter.project_slug}}" / "runs.yaml").read_text(encoding="utf-8")
-    declared = yaml.safe_load(jinja2.Template(template).render(cookiecutter={"notebooks": "all"}))["runs"]
-    (shared,) = [run["parameters"] for run in declared if run["name"] == "survival_lung_io"]
+def test_the_same_notebook_runs_on_synthetic_and_on_secure_by_one_changed_parameter(
+    project, secure, postgres, declared_runs
+):
+    (shared,) = [run["parameters"] for run in declared_runs if run["name"] == "survival_lung_io"]
     runs = [
         {"name": profile, "notebook": "notebooks/survival_analysis.ipynb", "parameters": shared | {"profile": profile}}
         for profile in ("synthetic", "secure")

@@ -23,7 +23,13 @@ OTHER_PARAMETERS = {
         "exclusions": "{Nodes not known: nodes.isna()}",
         "left_out": "[study]",
     },
-    "combination_ranking": {"n_patients": "30000", "horizon": "12.0", "least": "20", "best": "5"},
+    "combination_ranking": {
+        "n_patients": "30000",
+        "horizon": "12.0",
+        "least": "20",
+        "best": "5",
+        "penalties": "[0, 12]",
+    },
     "effects_benchmark": {"seed": "2", "n_patients": "20000", "n_partners": "30", "horizon": "12.0", "best": "5"},
     "risk_model": {"horizon_years": "3", "trees": "20", "bins": "4"},
     "survival_analysis": {

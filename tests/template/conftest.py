@@ -28,6 +28,15 @@ def clean_environment() -> Callable[[Path], dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
+def person(tmp_path_factory, clean_environment) -> dict[str, str]:
+    """The environment of somebody whose git knows her name, and nothing else."""
+    home = tmp_path_factory.mktemp("home")
+    environment = clean_environment(home)
+    (home / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.org\n", encoding="utf-8")
+    return environment
+
+
+@pytest.fixture(scope="session")
 def commit_all() -> Callable[[Path], None]:
     """Make a folder a git repository with one commit."""
 

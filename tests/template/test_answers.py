@@ -1,10 +1,12 @@
 """Answers of every kind give a good project, or an error that says what to type instead and leaves nothing behind."""
 
 import ast
+import datetime
 import importlib
 import importlib.metadata
 import json
 import re
+import subprocess
 import sys
 import tempfile
 import tomllib
@@ -104,6 +106,72 @@ BAD_ANSWERS = {
     "no domain": ("contact_email", "somebody@", "team@example.org"),
     "two addresses": ("contact_email", "a@example.org, b@example.org", "team@example.org"),
     "address with a name": ("contact_email", "A <a@example.org>", "team@example.org"),
+    "no data set": ("datasets", "lung-io", "lung_io"),
+    "one unknown of two": ("datasets", "snds_patients, snds_drug", "snds_patients, snds_drugs"),
+    "all and one": ("datasets", "all, lung_io", "lung_io"),
+    "no names": ("datasets", ", ,", "all"),
+    "no question": ("notebooks", "survivl, cohort", "survival, cohort"),
+    "no notebook": ("notebooks", "none", "all"),
+}
+LATER, IN_THREE_YEARS = "2999-12-31", f"{datetime.date.today().year + 3}-{datetime.date.today().month:02}-01"
+APPROVED = {"approval_valid_until": LATER}
+SENSELESS = {
+    "a number where there is none": (
+        {"authorisation_number": "DR-1"},
+        "with the legal basis 'in preparation' there is none",
+        "nothing: leave it empty",
+    ),
+    "no number of the CNIL": (
+        {"legal_basis": "CNIL authorisation"} | APPROVED,
+        "an approval of the kind 'CNIL authorisation' has a number",
+        "DR-2026-123",
+    ),
+    "no number of the Health Data Hub": (
+        {"legal_basis": "Health Data Hub authorisation"} | APPROVED,
+        "an approval of the kind 'Health Data Hub authorisation' has a number",
+        "DR-2026-123",
+    ),
+    "no end": ({"legal_basis": "MR-004"}, "an approval of the kind 'MR-004' ends one day", IN_THREE_YEARS),
+    "an end of nothing": (
+        {"legal_basis": "public data only"} | APPROVED,
+        "with the legal basis 'public data only' there is no approval that could end",
+        "nothing: leave it empty",
+    ),
+    "an end that has passed": (
+        {"legal_basis": "MR-004", "approval_valid_until": "2020-02-29"},
+        "that day is not in the future, so nothing could be read",
+        IN_THREE_YEARS,
+    ),
+    "an end today": (
+        {"legal_basis": "MR-004", "approval_valid_until": datetime.date.today().isoformat()},
+        "that day is not in the future, so nothing could be read",
+        IN_THREE_YEARS,
+    ),
+    "no day": (
+        {"legal_basis": "MR-004", "approval_valid_until": "2999-02-29"},
+        "it is no day written as year-month-day",
+        IN_THREE_YEARS,
+    ),
+    "a day as the French write it": (
+        {"legal_basis": "MR-004", "approval_valid_until": "31/12/2999"},
+        "it is no day written as year-month-day",
+        IN_THREE_YEARS,
+    ),
+    "claims with public data only": (
+        {"legal_basis": "public data only", "datasets": "snds_patients, gbsg"},
+        "snds_patients is under access control, and the legal basis is 'public data only'",
+        "gbsg",
+    ),
+    "claims with MR-004": (
+        {"legal_basis": "MR-004", "datasets": "lung_io, snds_patients"} | APPROVED,
+        "snds_patients is of the national claims, which MR-004 does not cover: they need an authorisation",
+        "lung_io",
+    ),
+    "drugs of nobody": (
+        {"datasets": "snds_drugs"},
+        "the rows of snds_drugs are of the patients of snds_patients",
+        "snds_drugs, snds_patients",
+    ),
 }
 
 
@@ -114,6 +182,91 @@ def test_a_bad_answer_is_refused_before_anything_is_made(generate, tmp_path, que
     assert str(refusal.value).endswith(f"Type instead, for example: {instead}")
     assert files_of(tmp_path) == {}
     assert not any((tmp_path / "projects").iterdir())
+
+
+@pytest.mark.parametrize(("answers", "why", "instead"), SENSELESS.values(), ids=SENSELESS)
+def test_answers_that_make_no_sense_together_are_refused_before_anything_is_made(
+    generate, tmp_path, answers, why, instead, files_of
+):
+    with pytest.raises(ContextDecodingException) as refusal:
+        generate(**answers)
+    assert str(refusal.value).endswith(f": {why}.\nType instead, for example: {instead}")
+    assert files_of(tmp_path) == {}
+    assert not any((tmp_path / "projects").iterdir())
+
+
+def test_a_notebook_needs_its_data_sets_and_is_added_by_an_entry_of_the_list(own_template, generate):
+    with (own_template / "hooks/notebooks.yaml").open("a", encoding="utf-8") as file:
+        file.write("claims: {notebook: claims, data: [gbsg, snds_drugs], en: Drugs, fr: Médicaments}\n")
+    (own_template / "notebooks/claims.ipynb").write_text("{}", encoding="utf-8")
+    with pytest.raises(ContextDecodingException) as refusal:
+        generate(source=own_template, notebooks="survival, claims", datasets="lung_io")
+    assert "claims reads snds_drugs, which datasets does not name" in str(refusal.value)
+    assert str(refusal.value).endswith(": cohort, survival, adjuvant, prognosis, emulation, benchmark")
+    without = generate(source=own_template, into="without", datasets="none")
+    assert not (without / "notebooks/claims.ipynb").exists()
+    project = generate(source=own_template, language="fr")
+    assert (project / "notebooks/claims.ipynb").exists()
+    runs = yaml.safe_load((project / "runs.yaml").read_text(encoding="utf-8"))["runs"]
+    assert {"name": "claims", "notebook": "notebooks/claims.ipynb"} in runs
+    assert "| `notebooks/claims.ipynb` | Médicaments |" in (project / "README.md").read_text(encoding="utf-8")
+
+
+def test_an_update_renders_an_approval_that_has_ended_since(generate, monkeypatch):
+    monkeypatch.setenv("PAILLASSE_UPDATE", "1")
+    project = generate(legal_basis="MR-004", approval_valid_until="2020-02-29", datasets="lung_io")
+    catalogue = yaml.safe_load((project / "data_catalog.yaml").read_text(encoding="utf-8"))
+    assert catalogue["datasets"]["lung_io"]["approval"]["valid_until"] == datetime.date(2020, 2, 29)
+
+
+def test_what_projects_answered_before_there_were_more_questions_still_makes_them(generate):
+    answers = {"notebooks": "survival only", "licence": "MIT", "ci": "gitlab", "team": "Équipe"}
+    project = generate(**answers)
+    assert [path.name for path in (project / "notebooks").iterdir()] == ["survival_analysis.ipynb"]
+    recorded = json.loads((project / ".paillasse.json").read_text(encoding="utf-8"))["answers"]
+    assert answers.items() <= recorded.items()
+
+
+def test_the_prompts_name_every_choice_and_every_data_set_and_question_in_two_languages(answers):
+    asked = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    prompts = asked["__prompts__"]
+    assert set(prompts) == set(answers.QUESTIONS)
+    for question, default in answers.QUESTIONS.items():
+        prompt = prompts[question]
+        if isinstance(default, list):
+            assert set(prompt) == {"__prompt__", *default}
+            prompt = prompt["__prompt__"]
+        assert " · " in prompt
+    restricted = {name for name, entry in answers.catalogue().items() if entry["sensitivity"] != "public"}
+    assert restricted and all(re.search(rf"\b{name}\b", prompts["datasets"]) for name in restricted)
+    assert all(re.search(rf"(?m)^ +{word} .+\? · .+\?$", prompts["notebooks"]) for word in answers.NOTEBOOKS)
+
+
+def test_a_person_who_types_answers_at_the_prompts_gets_what_they_said(template, clean_environment, tmp_path):
+    typed = ["2", "Étude du sein", "", "", "", "", "13", "3", "", "2999-12-31", "lung_io", "survival", "3", "2", "4"]
+    done = subprocess.run(
+        [sys.executable, "-m", "cookiecutter", str(template), "--output-dir", str(tmp_path)],
+        env=clean_environment(tmp_path / "home"),
+        input="\n".join([*typed, ""]),
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    recorded = json.loads((tmp_path / "etude_du_sein/.paillasse.json").read_text(encoding="utf-8"))["answers"]
+    said = {
+        "language": "fr",
+        "project_name": "Étude du sein",
+        "disease_area": "C50 breast",
+        "legal_basis": "MR-004",
+        "datasets": "lung_io",
+        "notebooks": "survival",
+        "compute": "slurm",
+        "ci": "gitlab",
+        "licence": "all rights reserved",
+    }
+    assert said.items() <= recorded.items()
+    assert "qui est dans un jeu de données ?" in done.stdout
+    assert "Le projet est dans" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["tab", "expression", "statement", "digit first", "keyword", "imported name", "no @"])
@@ -163,6 +316,8 @@ def test_a_bad_default_of_the_user_is_refused_too(template, command, tmp_path):
     assert (done.returncode, "Traceback" in done.stdout + done.stderr) == (1, False)
 
 
+TYPED = ["project_name", "project_slug", "description", "team", "contact_email"]
+TYPED += ["authorisation_number", "approval_valid_until", "datasets", "notebooks"]
 text = st.one_of(st.text(max_size=130), st.text(alphabet="{}%#\"'\\ \t\n:é-_a1@.$`", max_size=40))
 
 
@@ -188,7 +343,7 @@ def test_whatever_is_answered_is_refused_or_comes_back_from_the_files(template, 
 
 
 @settings(deadline=None)
-@given(question=st.sampled_from(["project_name", "project_slug", "description", "team", "contact_email"]), answer=text)
+@given(question=st.sampled_from(TYPED), answer=text)
 @example(question="project_slug", answer="test")
 @example(question="project_slug", answer="x" * 300)
 def test_what_is_suggested_can_be_used(answers, question, answer):

@@ -13,7 +13,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from cookiecutter.main import cookiecutter
+from repository import Repository
 
 pytestmark = pytest.mark.slow
 
@@ -179,7 +181,8 @@ def test_in_the_enclave_the_library_is_the_project_s_and_the_environment_the_loc
 
 
 def test_in_the_enclave_the_notebooks_run(inside: Place):
-    assert re.search(r"\b17 runs ok\b", inside.make("run"))
+    declared = yaml.safe_load((inside.folder / "runs.yaml").read_text(encoding="utf-8"))["runs"]
+    assert re.search(rf"\b{len(declared)} runs ok\b", inside.make("run"))
 
 
 def test_in_the_enclave_the_tests_pass(inside: Place):
@@ -207,6 +210,22 @@ def test_in_the_enclave_jupyterlab_opens_with_nothing_from_elsewhere(inside: Pla
     assert seen["kernel"] == 201
     assert seen["elsewhere"] == []
     assert len(seen["files"]) > 1 and set(seen["files"].values()) == {200}
+
+
+def test_in_the_enclave_a_newer_template_comes_from_a_bundle(inside: Place, own_template, person, tmp_path):
+    newer = Repository(own_template, person)
+    newer.append("docs/enclave.md", "\nNewer.\n")
+    newer.append("shared_lib/README.md", "\nNewer.\n")
+    newer.commit("newer")
+    newer.git("bundle", "create", "--quiet", tmp_path / "template.bundle", "--all")
+    update = [PYTHON, "in_env.py", "paillasse", "update"]
+    assert inside.run(*update, "--check", "--from", tmp_path / "template.bundle").returncode == 1
+    done = inside.run(*update, "--from", tmp_path / "template.bundle")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("docs/enclave.md", "shared_lib/README.md"):
+        assert (inside.folder / name).read_text(encoding="utf-8").endswith("\nNewer.\n")
+    assert inside.run(*update, "--undo").returncode == 0
+    assert inside.run("git", "status", "--porcelain", "--untracked-files=no").stdout == ""
 
 
 def test_in_the_enclave_another_lock_asks_for_another_wheelhouse_and_for_no_index(inside: Place):

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from paillasse import open_catalog
 from paillasse.effects import analysis_table, code_list, event_table
@@ -34,13 +33,6 @@ GRADES = {1: (0.8, 1.0), 2: (0.5, 0.8), 3: (0.2, 0.5), 4: (0.0, 0.2)}  # lymphoc
 @pytest.fixture(scope="module")
 def catalog():
     return open_catalog(ROOT / "data_catalog.yaml", profile="synthetic")
-
-
-@pytest.fixture(scope="module")
-def runs() -> list[dict]:
-    """The runs of a generated project, each with its parameters."""
-    text = (ROOT / "{{cookiecutter.project_slug}}" / "runs.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(re.sub(r"(?m)^\{%.*\n", "", text))["runs"]
 
 
 def runs_of(name: str, runs: list[dict]) -> list[dict]:
@@ -308,23 +300,23 @@ def test_a_cox_model_finds_the_declared_hazard_ratios(catalog, name):
 
 
 @pytest.mark.parametrize("name", CLUSTER)
-def test_an_entry_is_read_by_a_run(runs, name):
-    assert runs_of(name, runs)
+def test_an_entry_is_read_by_a_run(declared_runs, name):
+    assert runs_of(name, declared_runs)
 
 
 @pytest.mark.parametrize("name", CLUSTER)
-def test_a_run_names_columns_of_its_entry(catalog, runs, name):
+def test_a_run_names_columns_of_its_entry(catalog, declared_runs, name):
     known = {field.name for field in catalog[name].fields}
-    for parameters in runs_of(name, runs):
+    for parameters in runs_of(name, declared_runs):
         columns = [*parameters.get("left_out", []), *parameters.get("subgroup_columns", [])]
         columns += [parameters[key] for key in ("duration", "event", "by") if parameters.get(key)]
         assert set(columns) <= known
 
 
 @pytest.mark.parametrize("name", CLUSTER)
-def test_each_exclusion_of_a_run_leaves_some_out_and_some_in(catalog, runs, name):
+def test_each_exclusion_of_a_run_leaves_some_out_and_some_in(catalog, declared_runs, name):
     data = catalog[name].read(columns=catalog[name].without_identifiers())
-    for parameters in runs_of(name, runs):
+    for parameters in runs_of(name, declared_runs):
         for condition in [*parameters.get("exclusions", {}).values(), parameters.get("rows")]:
             if condition:
                 assert 0 < data.eval(condition).sum() < len(data), condition

@@ -416,6 +416,44 @@ def test_a_template_without_a_commit_is_noted(project):
     assert project.finding("template").state == "note"
 
 
+def test_a_newer_template_is_noted_once_somebody_has_looked_and_the_doctor_itself_asks_nobody(project, tmp_path):
+    def git(folder: Path, *arguments: str) -> str:
+        person = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+        told = ["git", "-C", str(folder), *person, *arguments]
+        return subprocess.run(told, check=True, capture_output=True, encoding="utf-8").stdout.strip()
+
+    def commit(tag: str) -> str:
+        git(origin, "commit", "--quiet", "--allow-empty", "--message", tag)
+        git(origin, "tag", tag)
+        return git(origin, "rev-parse", "HEAD")
+
+    origin = tmp_path / "origin"
+    subprocess.run(["git", "init", "--quiet", "--template=", str(origin)], check=True)
+    first = commit("v1")
+    project.write(".paillasse.json", json.dumps(RECORD | {"template": str(origin), "commit": first}))
+    assert "paillasse update --check says" in project.finding("template").seen
+    assert CliRunner().invoke(main, ["update", "--check"]).exit_code == 0
+    commit("v2")
+    found = project.finding("template")
+    assert found.state == "ok" and found.seen.startswith("The project has the newest template, v1 (")
+    assert CliRunner().invoke(main, ["update", "--check"]).exit_code == 1
+    found = project.finding("template")
+    assert (found.state, found.mend) == ("note", "paillasse update")
+    assert "A newer template is there: v2 (" in found.seen and f"Seen on {TODAY}" in found.seen
+
+
+def test_an_update_that_stopped_half_way_is_wrong(project):
+    commit = ["commit", "--quiet", "--allow-empty", "--message", "first"]
+    person = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    subprocess.run(["git", *person, *commit], cwd=project.folder, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project.folder, capture_output=True, text=True).stdout
+    (project.folder / ".git/paillasse").mkdir()
+    note = {"state": "applying", "before": head.strip(), "tree": head.strip(), "to": "v2", "conflicts": []}
+    project.write(".git/paillasse/update.json", json.dumps(note))
+    found = project.findings("template")[0]
+    assert (found.state, found.mend) == ("wrong", "paillasse update --undo")
+
+
 # The machine
 
 

@@ -106,3 +106,18 @@ def test_no_file_asks_an_installer_for_it():
 def test_a_command_that_would_is_seen(line):
     assert BY_NAME.match(line)
     assert ASKS.search(f"RUN pip install --upgrade {line}")
+
+
+def test_where_a_machine_forbids_bytecode_the_environment_s_own_commands_write_it_all_the_same(
+    project, commands, monkeypatch
+):
+    in_env = importlib.import_module("in_env")
+    with_environment = []
+    monkeypatch.setattr(in_env, "make_environment", lambda: None)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(sys, "argv", ["in_env.py", "python"])
+    ran = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr(subprocess, "run", lambda command, env: with_environment.append(env) or ran)
+    assert in_env.main() == 0
+    (environment,) = with_environment
+    assert "PYTHONDONTWRITEBYTECODE" not in environment and environment["VIRTUAL_ENV"] == str(project / ".venv")

@@ -90,7 +90,7 @@ def test_a_card_says_what_the_columns_hold_and_whether_i_may(root):
     assert ("May I read it?", ["yes, everybody"]) in told["facts"]
     arm = told["fields"][3]
     assert (arm["name"], arm["type"], arm["codes"]) == ("arm", "string", [["A", "old"], ["B", "new"]])
-    assert told["fields"][1]["rules"] == "18 to 110"
+    assert told["fields"][1]["rules"] == ["18 to 110"]
     json.dumps(told)
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from paillasse import open_catalog
 
 import {{ cookiecutter.project_slug }}
+from paillasse import open_catalog
 
 ROOT = Path(__file__).parents[1]
 CATALOG = ROOT / "data_catalog.yaml"

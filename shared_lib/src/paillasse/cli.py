@@ -27,7 +27,7 @@ class Group(click.Group):
 EXIT_CODES = """\
 Exit codes: 0 all is well; 1 something is not ok; 2 the command was not understood; 3 the catalogue, 4 a data set,
 5 an analysis's input, 6 a notebook or 7 runs.yaml is not as it should be; 8 a secure read is refused; 9 a result
-has no form that may leave; 130 stopped from outside."""
+has no form that may leave; 10 an update cannot be looked for or brought in; 130 stopped from outside."""
 
 
 @click.group(cls=Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -280,6 +280,42 @@ def doctor(profile):
     findings = examine(find_project(), profile)
     click.echo(report(findings))
     sys.exit(1 if any(each.state == "wrong" for each in findings) else 0)
+
+
+@main.command()
+@click.option("--from", "source", metavar="SOURCE", help="An address, a folder or a git bundle; default: the recorded.")
+@click.option("--to", metavar="TAG", help="This version; default: the newest.")
+@click.option("--check", "checking", is_flag=True, help="Only say whether there is a newer one: exit 1; if not: 0.")
+@click.option("--undo", "undoing", is_flag=True, help="Take back the update that is not committed.")
+def update(source, to, checking, undoing):
+    """Bring what the template has changed since into this project; it is staged, and not committed.
+
+    The template's old and new version are made into projects with the kept answers, and their difference is applied.
+    That runs the template's code: the recorded template's, or SOURCE's. Exits 0 if all is done, 1 if files are in
+    conflict, which are named, 10 if nothing was done. docs/updates.md says more.
+    """
+    from paillasse.project import update as updates
+    from paillasse.project.doctor import find_project
+    from paillasse.project.worktree import kept_aside
+
+    if checking + undoing > 1 or (undoing and (source or to)) or (checking and to):
+        raise click.UsageError("--check goes with --from only, and --undo alone.")
+    project = find_project()
+    if undoing:
+        kept = updates.undo(project)
+        click.echo("The update is taken back: all its files are as in the last commit.")
+        if kept:
+            click.echo(kept_aside(kept))
+    elif checking:
+        standing = updates.standing(project, source)
+        click.echo(str(standing))
+        if standing.behind:
+            click.echo("To bring it in: paillasse update")
+            sys.exit(1)
+    else:
+        done = updates.update(project, source, to)
+        click.echo(done.report())
+        sys.exit(1 if done.conflicts else 0)
 
 
 @main.command()

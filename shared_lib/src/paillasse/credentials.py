@@ -15,6 +15,11 @@ SECRET_VALUE = re.compile(
     r"|\b(?:gh[pousr]_|github_pat_|glpat-|hf_|sk-|xox[abpr]-)[A-Za-z0-9_-]{16}"  # code hosts and other services
     r"|\beyJ[A-Za-z0-9_-]+\.eyJ"  # a JSON web token
 )
+# One of these, in small letters, is in whatever SECRET_VALUE finds: they are looked for faster.
+SECRET_SIGNS = (
+    "://", "password", "passwd", "pwd", "secret", "token", "apikey", "api_key", "private key", "akia", "asia",
+    "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "hf_", "sk-", "xox", "eyj",
+)  # fmt: skip
 
 
 def looks_secret(name: str, value) -> bool:

@@ -56,6 +56,12 @@ class ProjectError(PaillasseError):
     """A project's folder, its lock or its wheelhouse is not as it should be."""
 
 
+class UpdateError(PaillasseError):
+    """A newer template cannot be looked for or brought in; the project is as it was."""
+
+    exit_code = 10
+
+
 class ReleaseError(PaillasseError):
     """A bundle is not made, decided or reviewed as asked."""
 
@@ -67,3 +73,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if near:
         return f"Did you mean {near[0]!r}?"
     return "Known: " + (", ".join(known) if known else "none") + "."
+
+
+def some_of(names: list[str]) -> str:
+    """The first five of what may be many names, and how many more there are.
+
+    Examples
+    --------
+    >>> some_of(["a", "b"]), some_of(list("abcdefg"))
+    ('a, b', 'a, b, c, d, e and 2 more')
+    """
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

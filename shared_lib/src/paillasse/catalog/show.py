@@ -67,7 +67,7 @@ def entry_as_html(entry) -> str:
             escape(field.description),
             escape(field.unit or ""),
             "<br>".join(f"{_code(str(value))} {escape(label)}" for value, label in (field.codes or {}).items()),
-            escape(rules(field)),
+            escape(", ".join(rules(field))),
             f"<span style='white-space:nowrap'>{field.role or ''}</span>",
         ]
         for field in entry.fields
@@ -152,7 +152,7 @@ def may_i(entry) -> str:
     return f"yes, {who}, until {permission.valid_until} (approval {permission.reference}); every read is recorded"
 
 
-def rules(field) -> str:
+def rules(field) -> list[str]:
     """What a column's values keep to, in words."""
     limits = field.constraints
     rules = ["never missing"] if limits.required else []
@@ -164,7 +164,7 @@ def rules(field) -> str:
     elif limits.maximum is not None:
         rules.append(f"at most {limits.maximum}")
     rules += [f"one of {', '.join(map(str, limits.enum))}"] if limits.enum else []
-    return ", ".join(rules)
+    return rules
 
 
 def _how_to_read(entry) -> str:

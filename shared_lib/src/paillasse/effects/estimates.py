@@ -313,7 +313,7 @@ def hazard_ratio(
     References
     ----------
     Lin and Wei (1989), J Am Stat Assoc 84:1074. Austin (2016), Stat Med 35:5642; Shu and others (2021), Biometrics 77:
-    538, on estimated weights.
+    1101, on estimated weights.
     """
     rows, z = weighted._rows, half_width(conf_level)
     event = rows.cause > 0 if cause is None else rows.cause == cause

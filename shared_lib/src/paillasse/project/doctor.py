@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from paillasse.errors import PaillasseError, ProjectError
+from paillasse.errors import PaillasseError, ProjectError, UpdateError, some_of
 from paillasse.files import nearest
+from paillasse.project.template import RECORD
 
-RECORD = ".paillasse.json"
 SOON = 30  # days before the end of an approval when it is told
 LITTLE_DISK, SCARCE_DISK = 5.0, 1.0  # GB: an environment and some hundred results; not even one more result
 LITTLE_MEMORY, SCARCE_MEMORY = 2.0, 0.5  # GB: some notebooks at a time; one notebook with a small data set
@@ -135,7 +135,7 @@ def environment(project: Path, profile: str | None) -> Iterator[Finding]:
         elif installed[name][1] is None or not _same(installed[name][1], folder):
             wrong.append(f"{name} is not the one of {folder.relative_to(project).as_posix() or 'this folder'}")
     if wrong:
-        yield Finding("wrong", f"not what {FILE} says: {_some(wrong)}", remake(project))
+        yield Finding("wrong", f"not what {FILE} says: {some_of(wrong)}", remake(project))
     else:
         yield Finding("ok", f"{len(locked)} packages, as in {FILE}; Python {sys.version.split()[0]}")
 
@@ -318,21 +318,31 @@ def hooks(project: Path, profile: str | None) -> Iterator[Finding]:
 
 
 def template(project: Path, profile: str | None) -> Iterator[Finding]:
-    """It is recorded from which version of the template the project was made: without that no update is possible."""
+    """It is recorded from which version of the template the project was made, no update has stopped half-way, and none
+    was to be had at the last look: nobody is asked now."""
     from paillasse import __version__
+    from paillasse.project.template import Template, read_record
+    from paillasse.project.worktree import unfinished
 
     try:
-        record = json.loads((project / RECORD).read_text(encoding="utf-8"))
-        source, commit = record["template"], record["commit"]
-    except (OSError, ValueError, LookupError, TypeError):
-        seen = f"{RECORD} is not there, or not as the template wrote it: no update is possible"
-        yield Finding("wrong", seen, f"git restore {RECORD}")
+        record = read_record(project)
+    except UpdateError as error:
+        yield Finding("wrong", str(error).partition(". ")[0], f"git restore {RECORD}")
         return
-    if commit is None:
-        seen = f"made from {source}, which had no commit: an update cannot know where the project started"
-        yield Finding("note", f"{seen}; library {__version__}", f"write the template's commit into {RECORD}, if known")
+    if unfinished(project):
+        yield Finding("wrong", "an update of the template was interrupted", "paillasse update --undo")
+    if record.commit is None:
+        seen = f"made from {record.template}, which had no commit: an update cannot know where the project started"
+        yield Finding("note", f"{seen}; library {__version__}", "paillasse update    # says how to go on")
+        return
+    standing, day = Template(project).last_standing(record.commit)
+    if standing is None:
+        seen = f"{record.template} at {record.commit[:12]}; whether there is a newer one, paillasse update --check says"
+        yield Finding("ok", f"{seen}; library {__version__}")
+    elif standing.behind:
+        yield Finding("note", f"{standing} Seen on {day}; library {__version__}", "paillasse update")
     else:
-        yield Finding("ok", f"{source} at {str(commit)[:12]}; library {__version__}")
+        yield Finding("ok", f"{standing} Seen on {day}; library {__version__}")
 
 
 # The machine
@@ -370,7 +380,3 @@ def _catalog(project: Path, profile: str | None):
 
 def _same(a: Path, b: Path) -> bool:
     return os.path.normcase(a.resolve()) == os.path.normcase(b.resolve())
-
-
-def _some(texts: list[str]) -> str:
-    return ", ".join(texts[:5]) + (f" and {len(texts) - 5} more" if len(texts) > 5 else "")

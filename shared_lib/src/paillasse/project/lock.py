@@ -77,3 +77,49 @@ def _package(line: str, file_name: str) -> Locked:
     if pin is None or pin.operator != "==" or not hashes:
         raise ProjectError(f"{file_name}: {asked[:60]!r} is not one version with its hashes. Make it anew: make lock")
     return Locked(canonicalize_name(requirement.name), pin.version, requirement.marker, tuple(hashes))
+
+
+def merge_locks(old: str, team: str, new: str) -> tuple[str, list[str]]:
+    """A lock that two sides have changed, package by package: as lines, neighbours would be in conflict all the time.
+
+    Returns
+    -------
+    text, taken
+        The merged lock, sorted by name; the packages that both had changed, of which it has the second's.
+
+    Raises
+    ------
+    ProjectError
+        One of the three is no lock.
+
+    Examples
+    --------
+    >>> was = "numpy==2.3 --hash=sha256:aa\\nrich==14 --hash=sha256:bb\\n"
+    >>> theirs = was.replace("numpy==2.3", "numpy==2.4")
+    >>> print(*merge_locks(was, was + "cowsay==6 --hash=sha256:cc\\n", theirs))
+    cowsay==6 --hash=sha256:cc
+    numpy==2.4 --hash=sha256:aa
+    rich==14 --hash=sha256:bb
+     []
+    """
+    was, own, theirs = (_blocks(text) for text in (old, team, new))
+    merged, taken = [], []
+    for key in sorted(was.keys() | own.keys() | theirs.keys()):
+        # What follows the hashes is where the package comes from: no reason for a conflict.
+        before, mine, other = (side.get(key, "").split("    # via")[0] for side in (was, own, theirs))
+        if mine not in (before, other) and other != before:
+            taken.append(key[0])
+        merged.append(own.get(key, "") if other == before and mine != before else theirs.get(key, ""))
+    return "".join(merged), taken
+
+
+def _blocks(text: str) -> dict[tuple[str, str], str]:
+    """Package and marker → its lines, those of its hashes and origins too; a lock starts with its first package."""
+    found = {}
+    for block in re.split(r"(?m)^(?=[^\s#])", text):
+        asked = re.match(r"([\w.-]+)(?:\[[^\]]*\])?==[^\s;]+ *(;[^\\\n]*)?", block)
+        if asked:
+            found[asked[1], (asked[2] or "").strip()] = block
+        elif block.strip() and block[0] != "#":
+            raise ProjectError(f"{FILE}: {block[:60].rstrip()!r} is no package of a lock. Make it anew: make lock")
+    return found

@@ -102,7 +102,7 @@ def why_run(project: Path, run: Run, now: dict, catalog: Catalog | None) -> str 
     before = state.get("inputs", {})
     changed = [words for part, words in WORDS.items() if before.get(part) != now[part]]
     changed += [f"the data set {each['data_set']}" for each in before.get("data_sets", []) if _is_other(each, catalog)]
-    return "changed: " + ", ".join(changed) if changed else None
+    return f"changed: {', '.join(changed)}" if changed else None
 
 
 def _is_other(read: dict, catalog: Catalog | None) -> bool:

@@ -14,6 +14,7 @@ from paillasse.scan.containers import MOST_ROWS, Column, Place, TooMuch, column_
 from paillasse.scan.dissection import Dissection
 
 FEWEST = 12  # numbers that a blob of bytes must hold to be looked at
+SAMPLE = 1000  # of a blob's numbers, by which noise is told from data
 OPERATOR = re.compile(rb"((?:[-+]?(?:\d+\.?\d*|\.\d+)\s+){2,6})(m|l|c|v|y|re|cm|Td|Tm)\b")
 OF_PICTURES = {  # a PNG's own: pixels, colours, sizes, times
     b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"bKGD", b"hIST", b"pHYs",
@@ -147,12 +148,20 @@ def _raw(found: Dissection, data: bytes, place: Place, kinds: list[str]) -> None
         for offset in range(0, 1 if len(data) < 400 else min(dtype.itemsize, 8)):
             body = data[offset : offset + (len(data) - offset) // dtype.itemsize * dtype.itemsize]
             with np.errstate(all="ignore"):
-                numbers = np.frombuffer(body, dtype)[:MOST_ROWS].astype(float)
-                size = np.abs(numbers[np.isfinite(numbers)])
-                plausible = ((size == 0) | ((size > 1e-6) & (size < 1e9))).sum()
-            if len(numbers) >= FEWEST and plausible > 0.9 * len(numbers) and np.count_nonzero(size) > 0.3 * len(size):
+                stored = np.frombuffer(body, dtype)[:MOST_ROWS]
+                if not _are_plausible(stored[:: len(stored) // SAMPLE + 1].astype(float), 0.8):
+                    continue
+                numbers = stored.astype(float)
+            if len(numbers) >= FEWEST and _are_plausible(numbers, 0.9):
                 found.add(place, {"": Column(numbers, is_coarse=dtype.itemsize <= 4 and dtype.kind == "f")}, "arrays")
                 return
+
+
+def _are_plausible(numbers: np.ndarray, share: float) -> bool:
+    """Whether so many are of a size that a measurement has, and not nearly all are zero."""
+    size = np.abs(numbers[np.isfinite(numbers)])
+    plausible = np.count_nonzero((size == 0) | ((size > 1e-6) & (size < 1e9)))
+    return plausible > share * len(numbers) and np.count_nonzero(size) > 0.3 * len(size)
 
 
 def take_pdf_apart(found: Dissection, data: bytes, place: Place) -> None:

@@ -14,7 +14,8 @@ THOUSANDS = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")
 BLANKS = str.maketrans("\u00a0\u2007\u2009\u202f", "    ", "\u00ad\u200b\u200c\u200d\u2060\ufeff")
 QUOTED = re.compile(r"%[0-9A-Fa-f]{2}")
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
-UUENCODED = re.compile(r"(?m)^begin [0-7]{3} .*\n((?:[!-`][ -`]*\n)+?)(?:`|\s)?\nend$")
+UUENCODED = "begin "
+UUENCODED_LINES = re.compile(r"(?m)^begin [0-7]{3} .*\n((?:[!-`][ -`]*\n)+?)(?:`|\s)?\nend$")
 DENSE = re.compile(r"(?<!\S)[!-~]{100,}(?!\S)")
 FEWEST = 10  # escapes, from which on a text is taken to be written in them
 
@@ -67,8 +68,8 @@ def opened(text: str, take: Callable[[bytes], None]) -> str:
         take(data)
         return " "
 
-    if "begin " in text:
-        text = UUENCODED.sub(lines, text)
+    if UUENCODED in text:
+        text = UUENCODED_LINES.sub(lines, text)
     return DENSE.sub(dense, text)
 
 

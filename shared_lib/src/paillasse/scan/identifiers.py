@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from paillasse.credentials import SECRET_VALUE
+from paillasse.credentials import SECRET_SIGNS, SECRET_VALUE
 from paillasse.scan.containers import Text
 from paillasse.scan.fingerprints import Fingerprints
 
@@ -57,6 +57,7 @@ NAMED = re.compile(
 # What trials, articles, genes and variants are called in public.
 REGISTERED = r"(?:NCT|PMID|PMC|GS[EM]|SRR|ENS[A-Z]{0,4}|N[MPR]_|HGNC|COSM|ISRCTN|CHEMBL|DOI|CVE|RFC|ISO|PR|GH)"
 SERIAL = re.compile(rf"\b(?!{REGISTERED})([A-Z]{{2,6}})[-_]?(\d{{5,9}})\b")  # the same letters again and again
+START_OF_SERIAL = re.compile(r"[A-Z]{2}[-_]?\d{5}")  # found faster, where there is none
 TELEPHONE = re.compile(
     r"(?i:t[ée]l|phone|portable|mobile|appel|joindre)[^\d\n+]{0,40}(?:\+33 ?[1-9]|0[1-9])(?:[ .-]?\d\d){4}(?!\d)"
     r"|\+33[ .]?(?:\(0\))?[1-9](?:[ .-]?\d\d){4}(?!\d)"
@@ -74,10 +75,12 @@ MAIL = re.compile(r"(?<![<\w.+-])(?<!email: )[\w.+-]+@(?!example)[\w-]+(?:\.[\w-
 SEQUENCE = re.compile(
     r"^>[^\n]*\n[ACGTUN]{40,}$|^@[^\n]*\n[ACGTN]{30,}\n\+|^PID\|[^\n]*\^|\rPID\||^BEGIN:VCARD\s", re.MULTILINE
 )
+SEQUENCE_MARKS = (">", "@", "PID|", "VCARD")
 ROOTS = (
     "/home/", "/Users/", "/mnt/", "/media/", "/srv/", "/export/", "/nfs/", "/scratch/", "/secure/", "/enclave/",
     "/espace/", "/partage/", "/data", "/donnees/", "/volume", "/gpfs/", "/lustre/", "/bulle/", ":\\", "\\\\",
 )  # fmt: skip
+NIR_WORDS = ("nir", "ins", "sécu", "secu")
 HOSPITAL_WORDS = (
     "patient", "dossier", "participant", "sujet", "subject", "pseudo", "ipp", "iep", "nip", "nda", "mrn", "nhs", "num",
     "medical",
@@ -136,9 +139,9 @@ def traces_in(text: Text, pseudonyms: Fingerprints, sources: str, says_where: bo
         return
     if len(content) >= 13 and (numbers := {m.group() for m in NIR.finditer(content) if is_nir(m)}):
         yield Trace("social security number", len(numbers))
-    if found := set(NIR_WITHOUT_KEY.findall(content)):
-        yield Trace("social security number", len(found))
     lower = content.lower()  # a word that must be there is looked for first: most texts are tables of numbers
+    if any(word in lower for word in NIR_WORDS) and (found := set(NIR_WITHOUT_KEY.findall(content))):
+        yield Trace("social security number", len(found))
     yield from _persons_in(text, lower)
     if any(word in lower for word in HOSPITAL_WORDS) and (found := set(HOSPITAL_NUMBER.findall(content))):
         yield Trace("hospital number", len(found))
@@ -149,7 +152,8 @@ def traces_in(text: Text, pseudonyms: Fingerprints, sources: str, says_where: bo
         numbers = sum(token.isdigit() for token in found)  # one alone may be a count
         if count := len(found) - (numbers if numbers < 3 else 0):
             yield Trace("pseudonym", count)
-    if any(is_secret(match, content, text.is_code) for match in SECRET_VALUE.finditer(content)):
+    may_be_secret = any(sign in lower for sign in SECRET_SIGNS)
+    if may_be_secret and any(is_secret(match, content, text.is_code) for match in SECRET_VALUE.finditer(content)):
         yield Trace("secret", 1)
     may_say_where = says_where and any(root in content for root in ROOTS)
     if may_say_where and (found := {match.group() for match in PATHS.finditer(content)}):
@@ -168,7 +172,7 @@ def _persons_in(text: Text, lower: str) -> Iterator[Trace]:
     if len(named) >= 4 and all(len(set(each)) == len(named) for each in zip(*named, strict=True)):
         yield Trace("identifiers", len(named))
     series: dict[str, set] = {}
-    for letters, number in SERIAL.findall(content):
+    for letters, number in SERIAL.findall(content) if START_OF_SERIAL.search(content) else ():
         series.setdefault(letters, set()).add(number)
     if (count := max(map(len, series.values()), default=0)) >= 4:
         yield Trace("identifiers", count)
@@ -179,7 +183,7 @@ def _persons_in(text: Text, lower: str) -> Iterator[Trace]:
         found |= set(MAIL.findall(content))
     if found:
         yield Trace("contact", len(found))
-    if found := SEQUENCE.findall(content):
+    if any(mark in content for mark in SEQUENCE_MARKS) and (found := SEQUENCE.findall(content)):
         yield Trace("sequence", len(found))
 
 

@@ -15,8 +15,11 @@ from paillasse.scan.dissection import Dissection
 
 COORDINATE = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 DRAWN = {"d", "points", "transform", "cx", "cy", "x", "y", "x1", "y1", "x2", "y2"}
+CELLS = ("td", "th")
 LONG = 100  # letters of an attribute that are looked into
 SAYING = {"href", "src", "title", "alt", "value", "content", "aria-label"}
+STYLE_OF_ONE = re.compile(r"#[\w-]+\s*\{([^{}]*)\}")  # what a sheet says of an element by its id
+LENGTH = re.compile(r"([\w-]+)\s*:[^;:]*?(-?\d+(?:\.\d+)?)(?:px|pt|em|rem|mm|cm|%|deg)")
 BLOCKS = {"p", "div", "li", "tr", "br", "h1", "h2", "h3", "h4", "pre", "td", "th", "text", "title", "desc", "option"}
 NAME = re.compile(r"^\{[^}]*\}")
 
@@ -67,12 +70,13 @@ def _table(found: Dissection, table, place: Place) -> None:
     for row in table.iter("tr", "{*}tr"):
         texts, heads = [], 0
         for cell in row:
-            name = _name(cell)
-            if name in ("td", "th"):
+            name = cell.tag if cell.tag in CELLS else _name(cell)
+            if name in CELLS:
                 heads += name == "th"
                 text = (cell.text or "") if len(cell) == 0 else "".join(cell.itertext(with_tail=False))
-                span = cell.get("colspan", "1")
-                texts += [text.strip()] * (min(int(span), 200) if span.isdigit() else 1)
+                texts.append(text.strip())
+                if (span := cell.get("colspan")) and span.isdigit():
+                    texts += texts[-1:] * (min(int(span), 200) - 1)
         if texts:
             (header if heads == len(texts) else body).append(texts)
     words = [text for row in (*header, *body) for text in row if text]
@@ -105,8 +109,12 @@ def _words(found: Dissection, root, place: Place) -> None:
     text: list[str] = []
     said = defaultdict(list)
     marked = defaultdict(list)  # elements with the same `data-` attributes are rows
+    styles = []  # of single elements: bars and points can be drawn by them
     for element in root.iter():
         name = _name(element)
+        styles.append(element.get("style", ""))
+        if name == "style":
+            styles += STYLE_OF_ONE.findall(element.text or "")
         if given := {
             key[5:]: value for key, value in element.attrib.items() if key.startswith("data-") and len(value) < LONG
         }:
@@ -139,6 +147,13 @@ def _words(found: Dissection, root, place: Place) -> None:
     for (_, key), values in said.items():
         if len(values) >= 4 and sum(any(map(str.isdigit, value)) for value in values[:50]) >= 4:
             found.text(re.sub(r"[?&]", " ", "\n".join(values)), place.within(f"@{key}"))
+    sizes = defaultdict(list)
+    for style in styles:
+        given = dict(LENGTH.findall(style))
+        sizes[tuple(given)].append(list(given.values()))
+    for names, rows in sizes.items():
+        if names and len(rows) >= 4:
+            found.add(place.within("style"), {key: column_of([row[i] for row in rows]) for i, key in enumerate(names)})
     words = re.sub(r"[ \t]*\n[ \t]*", "\n", "".join(text)).strip()
     if words:
         from paillasse.scan.texts import MARKUP

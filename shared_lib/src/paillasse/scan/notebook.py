@@ -14,6 +14,7 @@ SHORT = 300  # letters of an output of one line
 TAG = re.compile(r"<[^<>]*>")
 # Of no patient, and long: what JupyterLab, papermill and jupytext write about the notebook itself.
 HARMLESS = {"kernelspec", "language_info"}
+DRAWN_BY_LOT = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){0,3}(?:-?[0-9a-f]{12})?")  # the ids of JupyterLab
 SIZE = re.compile(r"\[\d+ rows x \d+ columns\]\s*$")  # below a frame that pandas did not write in full
 
 
@@ -36,6 +37,7 @@ def take_notebook_apart(found: Dissection, text: str, place: Place) -> None:
     for number, cell in enumerate(cells, 1):
         _cell(found, cell, Place(place.file, number, path=place.path))
     _short_outputs(found, cells, place)
+    _names_of_cells(found, cells, place)
     rest = {key: value for key, value in notebook.items() if key not in ("cells", "worksheets")}
     metadata = rest.get("metadata")
     if isinstance(metadata, dict):
@@ -60,6 +62,20 @@ def _short_outputs(found: Dissection, cells: list, place: Place) -> None:
                 lines.append(TAG.sub(" ", ANSI.sub("", text)).strip())
     if len(lines) > 1:
         take_lines_apart(found, "\n".join(filter(None, lines)), place.within("outputs of one line"))
+
+
+def _names_of_cells(found: Dissection, cells: list, place: Place) -> None:
+    """What cells are called, where a person or a program has chosen it: their ids and tags, as lines of one text."""
+    names = []
+    for cell in cells:
+        if isinstance(cell, dict):
+            metadata = cell.get("metadata")
+            tags = metadata.get("tags") if isinstance(metadata, dict) else None
+            names += [each for each in (cell.get("id"), *(tags if isinstance(tags, list) else ())) if each]
+    given = [each for each in names if isinstance(each, str) and not DRAWN_BY_LOT.fullmatch(each)]
+    words = [re.sub(r"[-_:=.]|(?<=[a-zA-Z])(?=\d)", " ", each) for each in given]  # a54-t1203 is of two numbers
+    if len(words) > 1:
+        found.text("\n".join(words), place.within("names of cells"))
 
 
 def _cells(notebook: dict) -> list | None:

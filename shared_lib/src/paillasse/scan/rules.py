@@ -4,6 +4,7 @@ The rules judge content. A curve may have as many steps as its patients allow wi
 grid; there is no smooth line through patients' values.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from paillasse.scan.rows import identifiers_in, is_aggregated, is_crossed, patie
 from paillasse.scan.shapes import finite, is_curve, is_evenly_spaced, is_smooth, is_smooth_over, one_each
 
 FEWEST_LABELLED = 40  # rows; a table with a different word before each of fewer is one of estimates
+FEWEST_HOMES = 4
+ON_A_MAP = ({"lat", "latitude", "lats"}, {"lon", "lng", "long", "longitude", "lons"})
 POOLED = 40  # values over all traces or records
 
 
@@ -53,6 +56,9 @@ def verdicts(table: Table, known: Known) -> Iterator[Verdict]:
     for column in table.columns.values():
         if n := identifiers_in(column):
             yield Verdict("identifiers", n)
+    if (n := _homes(table)) and not _is_labelled(table):  # centres have names
+        yield Verdict("values", n)
+        return
     if n := patients_in_rows(table, known):
         yield Verdict("rows", n)
     elif table.kind not in ("record", "series") and not is_aggregated(table, known.minimum_cell):
@@ -102,6 +108,27 @@ def _is_labelled(table: Table) -> bool:
     return False
 
 
+def _homes(table: Table) -> int:
+    """How many addresses a table can place on a map: points in France, or of a map, to some ten metres."""
+    columns = [column.numbers for column in table.columns.values() if column.numbers is not None]
+    named = [next((c for name, c in table.columns.items() if name.lower() in names), None) for names in ON_A_MAP]
+    pairs = [[c.numbers for c in named]] if all(c is not None and c.numbers is not None for c in named) else []
+    pairs += [each for each in itertools.pairwise(columns) if len(each[0]) == len(each[1])]
+    for is_named, pair in ((bool(named[0] and named[1]), pair) for pair in pairs):
+        ys, xs = (finite(each) for each in pair)
+        if len(ys) < FEWEST_HOMES or len(xs) != len(ys) or not (_is_precise(xs) and _is_precise(ys)):
+            continue
+        in_france = np.all((ys > 41) & (ys < 51.6)) and np.all((xs > -5.6) & (xs < 9.8))
+        if (in_france or is_named) and len(np.unique(ys)) == len(ys) and not is_evenly_spaced(ys):
+            return len(ys)
+    return 0
+
+
+def _is_precise(degrees: np.ndarray) -> bool:
+    """Whether nearly all have three digits behind the point or more."""
+    return bool(np.mean(np.abs(degrees * 100 - np.round(degrees * 100)) > 1e-7) > 0.8)
+
+
 def _days(column: Column) -> np.ndarray | None:
     """Dates as numbers of days; None where they are none, or each the first of a month."""
     if column.numbers is not None or len(column) < 20:
@@ -119,7 +146,7 @@ def _days(column: Column) -> np.ndarray | None:
 
 def _scattered_days(column: Column) -> int:
     """How many patients' days a text can have: different ones over years, in no order; a log or a history has one."""
-    days = {text if "-" in text else "-".join(reversed(text.split("/"))): None for text in column.texts}
+    days = dict.fromkeys(column.texts)
     ordered = sorted(days)
     if len(days) < 8 or list(days) in (ordered, ordered[::-1]) or ordered[0][:4] == ordered[-1][:4]:
         return 0

@@ -14,27 +14,36 @@ from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
 from paillasse.scan.containers import MOST_ROWS, NUMBER, Column, Place, Text, column_of
+from paillasse.scan.days import days_in
 from paillasse.scan.dissection import Dissection
-from paillasse.scan.encodings import opened, plain_letters, without_escapes
+from paillasse.scan.encodings import UUENCODED, opened, plain_letters, without_escapes
 
 FEWEST_ALIKE = 4  # lines with numbers at the same places, from which on they are rows
 FARTHEST = 5  # lines between two that are of one table
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 DATA_URI = re.compile(r"data:([\w.+/-]*)((?:;[\w.+=-]+)*),([^\s\"'<>)]+)")
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]{80,}={0,2}")
+LINE_OF_BASE64 = 60  # letters, at least; such lines have 64 or 76
+BROKEN_BASE64 = re.compile(rf"(?<=[A-Za-z0-9+/]{{{LINE_OF_BASE64}}})\r?\n(?=[A-Za-z0-9+/=])")
 HEXADECIMAL = re.compile(r"\b(?:[0-9a-f]{2}){70,}\b|\b(?:[0-9A-F]{2}){70,}\b")
 BRACKETS = re.compile(r"(?<!rgb)(?<!rgba)[\[(]([^\[\](){}]{12,}|(?:True|False), ?[\d.]+)[\])]")
 HASHES = re.compile(r"^(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})$", re.MULTILINE)
+SERIAL = re.compile(r"[A-Za-z][-_]\d{4}")  # what is given in a row
 GIVEN_IN_A_ROW = re.compile(r"(?:\b[A-Za-z]{1,6}[-_]\d{4,}\b[\s,;]*(?:et |and )?){5,}")
 IN_A_ROW = re.compile(r"[\s,;]+(?:et |and )?")
 NAMED_LIST = re.compile(r"([A-Za-z_À-ÿ][\w.À-ÿ]{0,40})[\"']?\s*[:=]\s*\[+([^\[\](){}:=]{8,100000})\]")
 POLARS_SERIES = re.compile(r"Series: '([^'\n]{1,60})' \[\w+\]\n\[\n([^\[\]]{4,})\]")
 # Numbers one after the other in a sentence; between semicolons they may have a comma.
 ENUMERATION = re.compile(
-    r"-?\d+(?:\.\d+)?(?:(?:, ?| et | and )-?\d+(?:\.\d+)?){19,}|-?\d+(?:[.,]\d+)?(?:; ?-?\d+(?:[.,]\d+)?){19,}"
+    r"-?\d+(?:\.\d+)?(?:(?:, ?| et | and | [-/|·] )-?\d+(?:\.\d+)?){19,}|-?\d+(?:[.,]\d+)?(?:; ?-?\d+(?:[.,]\d+)?){19,}"
 )
-DAY = re.compile(r"(?<![\d-])(?:19|20)\d\d-[01]\d-[0-3]\d(?!\d)|(?<![\d/])[0-3]\d/[01]\d/(?:19|20)\d\d(?!\d)")
+# Short tuples one after the other, as LaTeX and other languages write points: (54,1203) (61,98) …
+TUPLES = re.compile(r"(?:[(\[]\s*-?[\d.]+(?:\s*[,;]\s*-?[\d.]+){1,5}\s*[)\]][\s,;]*){10,}")
 FEWEST_DAYS = 8
+ROWS_IN_A_LINE = re.compile(r" ?(?:;|\||/| - |<br ?/?>) ?")  # what stands between rows that are not in lines
+BETWEEN_ROWS = (";", "|", "/", " - ", "<br")
+FEWEST_IN_A_LINE = 10
+SEPARATORS_OF_NUMBERS = (",", ";", " - ", " / ", " | ", " · ", " et ", " and ")
 VALUE = re.compile(r"-?\d+(?:\.\d+)?")
 R_VECTOR = re.compile(r"\s*\[(\d+)\]\s+(\S.*)")
 TRUTH = {"True": "1", "False": "0"}
@@ -81,11 +90,18 @@ def take_text_apart(found: Dissection, text: str, place: Place, is_code: bool = 
             pass
     if stripped[:1] == "{" and "\n{" in stripped and (rows := _json_lines(stripped)):
         found.value(rows, place)
-    for words in (HASHES.findall(text), *(IN_A_ROW.split(match[0]) for match in GIVEN_IN_A_ROW.finditer(text))):
+    in_a_row = GIVEN_IN_A_ROW.finditer(text) if SERIAL.search(text) else ()
+    for words in (HASHES.findall(text), *(IN_A_ROW.split(match[0]) for match in in_a_row)):
         if len(words) > 4 and not is_code:
             found.add(place.within("words"), {"": column_of([each for each in words if each])}, "words")
-    text = opened(text, lambda data: found.content(data, place.within("encoded"), must_read=False))
-    text = _encoded(found, without_escapes(text), place)
+    has_long_words = any(len(word) >= LINE_OF_BASE64 for word in text.split())  # else nothing is encoded in letters
+    if has_long_words or UUENCODED in text:
+        text = opened(text, lambda data: found.content(data, place.within("encoded"), must_read=False))
+    text = without_escapes(text)
+    if "data:" in text:
+        text = _data_uris(found, text, place)
+    if has_long_words:
+        text = _encoded(found, text, place)
     if not is_code and MARKUP.search(text):
         found.markup(text, place)
         return
@@ -94,6 +110,10 @@ def take_text_apart(found: Dissection, text: str, place: Place, is_code: bool = 
         text = _json_within(found, text, place)
     _arrays(found, text, place)
     take_lines_apart(found, text, place)
+    may_have_rows = not is_code and any(mark in text for mark in BETWEEN_ROWS)
+    for line in text.splitlines() if may_have_rows else ():
+        if len(rows := ROWS_IN_A_LINE.split(line)) >= FEWEST_IN_A_LINE:
+            take_lines_apart(found, "\n".join(rows), place.within("a line"))
 
 
 def _json_lines(text: str) -> list[dict]:
@@ -103,8 +123,8 @@ def _json_lines(text: str) -> list[dict]:
         return []
 
 
-def _encoded(found: Dissection, text: str, place: Place) -> str:
-    """Open what is encoded, and give the text without it."""
+def _data_uris(found: Dissection, text: str, place: Place) -> str:
+    """Open the `data:` addresses, and give the text without them."""
 
     def uri(match: re.Match) -> str:
         _, options, content = match.groups()
@@ -114,6 +134,12 @@ def _encoded(found: Dissection, text: str, place: Place) -> str:
         if data:
             found.content(data, place.within("data:"), must_read=False)
         return " "
+
+    return DATA_URI.sub(uri, text)
+
+
+def _encoded(found: Dissection, text: str, place: Place) -> str:
+    """Open what is encoded in base 64 or 16, and give the text without it."""
 
     def encoded(match: re.Match) -> str:
         data = _from_base64(match[0])
@@ -125,11 +151,8 @@ def _encoded(found: Dissection, text: str, place: Place) -> str:
         found.content(bytes.fromhex(match[0]), place.within("hexadecimal"), must_read=False)
         return " "
 
-    if "data:" in text:
-        text = DATA_URI.sub(uri, text)
     text = HEXADECIMAL.sub(hexadecimal, text)
-    unbroken = re.sub(r"(?<=[A-Za-z0-9+/]{60})\r?\n(?=[A-Za-z0-9+/=])", "", text)  # base64 in lines of 64 or 76
-    return BASE64.sub(encoded, unbroken)
+    return BASE64.sub(encoded, BROKEN_BASE64.sub("", text))
 
 
 def _from_base64(text: str) -> bytes | None:
@@ -179,10 +202,15 @@ def _arrays(found: Dissection, text: str, place: Place) -> None:
             names = ["event", "time"] if is_survival and length == 2 else map(str, range(length))
             columns = {name: column_of([row[i] for row in rows]) for i, name in enumerate(names)}
             found.add(place.within("lists"), columns)
-    enumerates = text.count(",") + text.count(";") >= 19 and ENUMERATION.search(text)
+    for match in TUPLES.finditer(text):
+        rows = [VALUE.findall(each) for each in re.findall(r"[(\[]([^)\]]*)", match[0])]
+        if len({len(row) for row in rows}) == 1:
+            columns = {str(i): column_of(list(column)) for i, column in enumerate(zip(*rows, strict=True))}
+            found.add(place.within("tuples"), columns)
+    enumerates = max(map(text.count, SEPARATORS_OF_NUMBERS)) >= 19 and ENUMERATION.search(text)
     for match in ENUMERATION.finditer(BRACKETS.sub(" ", text)) if enumerates else ():
         found.add(place.within("enumeration"), {"": column_of(VALUE.findall(match[0]))}, "arrays")
-    if place.output and len(days := DAY.findall(text)) >= FEWEST_DAYS:
+    if place.output and len(days := days_in(text)) >= FEWEST_DAYS:
         found.add(place.within("days"), {"": Column(texts=days[:MOST_ROWS])}, "days")
     if "[1]" in text:
         _vectors_of_r(found, text, place)
@@ -427,4 +455,17 @@ def columns_of(rows: list[list[str]]) -> dict[str, Column]:
         names[name] = names.get(name, 0) + 1
         unique = name if names[name] == 1 else f"{name}.{names[name]}"
         columns[unique] = column_of([row[i].strip() if i < len(row) else "" for row in body])
-    return columns
+    return columns if has_header else _named_in_rows(columns)
+
+
+def _named_in_rows(columns: dict[str, Column]) -> dict[str, Column]:
+    """Columns without a header, of which a word that is the same in each row names the numbers after it."""
+    named: dict[str, Column] = {}
+    word = ""
+    for name, column in columns.items():
+        if column.numbers is None and len(column) >= FEWEST_ALIKE and len(set(column.texts)) == 1:
+            word = column.texts[0].strip(" :=(")
+            continue
+        named[word if word and column.numbers is not None and word not in named else name] = column
+        word = ""
+    return named or columns
