@@ -1234,6 +1234,16 @@ def estimates_in_a_sentence(folder):
     save(folder, "estimates_in_a_sentence.md", text + " / meno 1.11 / centre 0.98 / year 0.97 / side 1.04\n")
 
 
+@clean
+def shares_of_codes(folder):
+    weights = np.random.default_rng(9).integers(20, 900, 80)
+    shares = (weights / weights.sum()).round(4)
+    shares[0] += 1 - shares.sum()
+    codes = [f"{letter}{number:02}AB{last:02}" for letter in "ABCJL" for number in range(1, 5) for last in range(1, 5)]
+    mapping = {code: round(share, 4) for code, share in zip(codes, shares.tolist(), strict=True)}
+    save(folder, "shares_of_codes.json", {"drug": {"categorical": mapping}})
+
+
 def make(folder: Path) -> None:
     """Write the whole corpus."""
     for name, makers in (("leaks", LEAKS), ("clean", CLEAN)):

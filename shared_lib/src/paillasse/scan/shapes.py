@@ -130,7 +130,7 @@ def one_each(numbers: np.ndarray, sizes: set[int] = frozenset()) -> int:
         return 0
     different, counts = np.unique(values, return_counts=True)
     levels = len(different)
-    if levels == 1 or _are_grid(different, counts):
+    if levels == 1 or _are_grid(different, counts) or _are_shares(values):
         return 0
     if len(numbers) in sizes and not is_evenly_spaced(different):
         return len(numbers)
@@ -142,6 +142,12 @@ def one_each(numbers: np.ndarray, sizes: set[int] = frozenset()) -> int:
     if np.all(np.diff(values) >= 0) or np.all(np.diff(values) <= 0):
         return len(values) if levels >= FEWEST else 0
     return len(values) if levels >= FEWEST or len(values) >= 2 * FEWEST else 0
+
+
+def _are_shares(values: np.ndarray) -> bool:
+    """Whether numbers of four digits at most add up to 1: those of categories. Weights of patients have all digits."""
+    few_digits = np.abs(values * 1e4 - np.round(values * 1e4)) < 1e-6
+    return bool(np.all(values > 0) and np.all(few_digits) and abs(values.sum() - 1) < 1e-9)
 
 
 def _is_tiled(values: np.ndarray) -> bool:
