@@ -112,16 +112,21 @@ def _homes(table: Table) -> int:
     """How many addresses a table can place on a map: points in France, or of a map, to some ten metres."""
     columns = [column.numbers for column in table.columns.values() if column.numbers is not None]
     named = [next((c for name, c in table.columns.items() if name.lower() in names), None) for names in ON_A_MAP]
-    pairs = [[c.numbers for c in named]] if all(c is not None and c.numbers is not None for c in named) else []
-    pairs += [each for each in itertools.pairwise(columns) if len(each[0]) == len(each[1])]
-    for is_named, pair in ((bool(named[0] and named[1]), pair) for pair in pairs):
-        ys, xs = (finite(each) for each in pair)
-        if len(ys) < FEWEST_HOMES or len(xs) != len(ys) or not (_is_precise(xs) and _is_precise(ys)):
+    is_named = all(each is not None and each.numbers is not None for each in named)
+    pairs = [tuple(each.numbers for each in named)] if is_named else itertools.pairwise(columns)
+    for pair in pairs:
+        if not is_named and not _begin_in_france(*pair):  # most are not there, as their first point tells
             continue
-        in_france = np.all((ys > 41) & (ys < 51.6)) and np.all((xs > -5.6) & (xs < 9.8))
-        if (in_france or is_named) and len(np.unique(ys)) == len(ys) and not is_evenly_spaced(ys):
-            return len(ys)
+        ys, xs = (finite(each) for each in pair)
+        if len(ys) >= FEWEST_HOMES and len(xs) == len(ys) and _is_precise(xs) and _is_precise(ys):
+            in_france = np.all((ys > 41) & (ys < 51.6)) and np.all((xs > -5.6) & (xs < 9.8))
+            if (in_france or is_named) and len(np.unique(ys)) == len(ys) and not is_evenly_spaced(ys):
+                return len(ys)
     return 0
+
+
+def _begin_in_france(north: np.ndarray, east: np.ndarray) -> bool:
+    return bool(len(north) == len(east) > 0 and 41 < north[0] < 51.6 and -5.6 < east[0] < 9.8)
 
 
 def _is_precise(degrees: np.ndarray) -> bool:
