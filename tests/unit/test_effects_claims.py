@@ -244,7 +244,7 @@ def as_rows_without_weight(events: ibis.Table) -> list:
 
 LISTS = {  # version, and checksum of the codes: whoever changes a code gives the list a new version
     "anticancer_drugs": ("2026-11", "80a71222b7f7"),
-    "anticancer_drugs_ucd": ("2026-11", "a76195290522"),
+    "anticancer_drugs_ucd": ("2026-11", "33bcb9ea3d69"),
     "chemotherapy_sessions": ("2026-11", "ff82a1d0ba8c"),
     "common_drugs": ("2026-11", "3ee3334d4c8e"),
     "immune_checkpoint_inhibitors": ("2026-11", "84d1a3ef959b"),
@@ -274,12 +274,14 @@ def test_products_have_the_names_and_classes_of_the_drugs():
 
 def test_product_codes_have_their_check_digits():
     codes = code_list("anticancer_drugs_ucd").codes
-    short, long = ({code: name for code, name in codes.items() if len(code) == digits} for digits in (7, 13))
+    short = {code: name for code, name in codes.items() if len(code) == 7}
     for code in short:  # the last is the sum of the others, weighted 2 to 7, modulo 11
         assert int(code[6]) == sum(weight * int(digit) for weight, digit in enumerate(code[:6], 2)) % 11, code
+    long = {code: name for code, name in codes.items() if code.startswith("34008")}
     for code in long:  # EAN-13: all thirteen, weighted 1 and 3 in turn, are a multiple of ten
         assert sum((1, 3)[place % 2] * int(digit) for place, digit in enumerate(code)) % 10 == 0, code
-    assert {code[5:12]: name for code, name in long.items() if code.startswith("34008")} == short
+    assert {code[5:12]: name for code, name in long.items()} == short
+    assert short | long | {f"{code:0>13}": name for code, name in short.items()} == codes
 
 
 def codes(*rows: tuple) -> CodeList:
