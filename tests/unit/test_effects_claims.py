@@ -244,10 +244,12 @@ def as_rows_without_weight(events: ibis.Table) -> list:
 
 LISTS = {  # version, and checksum of the codes: whoever changes a code gives the list a new version
     "anticancer_drugs": ("2026-11", "80a71222b7f7"),
+    "anticancer_drugs_ucd": ("2026-11", "33bcb9ea3d69"),
     "chemotherapy_sessions": ("2026-11", "ff82a1d0ba8c"),
     "common_drugs": ("2026-11", "3ee3334d4c8e"),
     "immune_checkpoint_inhibitors": ("2026-11", "84d1a3ef959b"),
     "immune_toxicity": ("2026-11", "cb988515cea8"),
+    "lung_resections": ("2026-11", "50b842201127"),
 }
 
 
@@ -259,8 +261,27 @@ def test_a_list_that_comes_with_the_library_says_its_version_and_its_sources(nam
 
 
 def test_lists_of_drugs_do_not_overlap():
-    drugs = [set(code_list(name).codes) for name in LISTS if name not in ("chemotherapy_sessions", "immune_toxicity")]
+    drugs = [set(code_list(name).codes) for name in LISTS if "drugs" in name or "inhibitors" in name]
+    assert len(drugs) == 4
     assert not any(one & other for one, other in itertools.combinations(drugs, 2))
+
+
+def test_products_have_the_names_and_classes_of_the_drugs():
+    drugs, products = code_list("anticancer_drugs"), code_list("anticancer_drugs_ucd")
+    assert products.classes.items() <= drugs.classes.items()
+    assert (drugs + products).names == drugs.names
+
+
+def test_product_codes_have_their_check_digits():
+    codes = code_list("anticancer_drugs_ucd").codes
+    short = {code: name for code, name in codes.items() if len(code) == 7}
+    for code in short:  # the last is the sum of the others, weighted 2 to 7, modulo 11
+        assert int(code[6]) == sum(weight * int(digit) for weight, digit in enumerate(code[:6], 2)) % 11, code
+    long = {code: name for code, name in codes.items() if code.startswith("34008")}
+    for code in long:  # EAN-13: all thirteen, weighted 1 and 3 in turn, are a multiple of ten
+        assert sum((1, 3)[place % 2] * int(digit) for place, digit in enumerate(code)) % 10 == 0, code
+    assert {code[5:12]: name for code, name in long.items()} == short
+    assert short | long | {f"{code:0>13}": name for code, name in short.items()} == codes
 
 
 def codes(*rows: tuple) -> CodeList:

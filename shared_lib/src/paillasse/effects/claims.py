@@ -150,7 +150,8 @@ def named(events: "ibis.Table", codes: CodeList) -> "ibis.Table":
     events : ibis.Table
         As :func:`event_table` gives them, of one vocabulary.
     codes : CodeList
-        The codes; each stands for all that begin with it, and of two the longer counts.
+        The codes; each stands for all that begin with it, and of two the longer counts. Those of ATC or UCD find drugs
+        (UCD: products given or dispensed in hospital), of CCAM procedures, of CIM-10 diagnoses, of GHM groups of stays.
 
     Returns
     -------

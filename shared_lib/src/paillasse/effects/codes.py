@@ -146,10 +146,12 @@ def code_list(name: str) -> CodeList:
     Parameters
     ----------
     name : str
-        `immune_checkpoint_inhibitors`, `anticancer_drugs`, `common_drugs` (ATC), `chemotherapy_sessions` (CIM-10, GHM)
-        or `immune_toxicity` (CIM-10). They are a start: read them before you use them, and cite their version. There is
-        none of UCD codes, which are of products and change every year: give drugs by the ATC code of the dictionary
-        of products, or a list of your own.
+        `immune_checkpoint_inhibitors`, `anticancer_drugs`, `common_drugs` (ATC), `anticancer_drugs_ucd` (UCD),
+        `chemotherapy_sessions` (CIM-10, GHM), `immune_toxicity` (CIM-10) or `lung_resections` (CCAM). They are a start:
+        read them before you use them, and cite their version. UCD codes are of products and change every year: the
+        list has a few, of 2007 and 2008, with the names and classes of `anticancer_drugs`, so that both can be
+        added, and none of an immune checkpoint inhibitor. For a study give drugs by the ATC code of the dictionary of
+        products, or a list of your own.
 
     Returns
     -------
@@ -164,6 +166,12 @@ def code_list(name: str) -> CodeList:
     --------
     >>> code_list("immune_checkpoint_inhibitors").codes["L01FF02"]
     'pembrolizumab'
+
+    The same drug by its ATC code and by its product's code, which claims have in three forms:
+
+    >>> drugs = (code_list("anticancer_drugs") + code_list("anticancer_drugs_ucd")).codes
+    >>> {drugs[code] for code in ["L01FG01", "9261104", "0000009261104", "3400892611044"]}
+    {'bevacizumab'}
     """
     known = sorted(file.name.removesuffix(".csv") for file in FOLDER.iterdir() if file.name.endswith(".csv"))
     if name not in known:
