@@ -1,6 +1,7 @@
 """Public rows are recognised by their content, and by nothing else."""
 
 import json
+from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from scan_corpus import DATA, bundle, code, figure, frame_html, notebook, save, typed
 
 from paillasse import open_catalog
-from paillasse.scan.known import known_near
+from paillasse.scan.known import Known, known_near
 from paillasse.scan.scanner import scan
 from paillasse.survival import kaplan_meier
 
@@ -83,3 +84,12 @@ def test_a_changed_public_file_is_no_longer_public(tmp_path, known):
     data.loc[5, "age"] += 30
     data.to_csv(tmp_path / "gbsg.csv", index=False)
     assert not scan([tmp_path], known).ok
+
+
+def test_a_list_of_codes_of_the_library_is_nobodys_until_a_line_is_added(tmp_path):
+    ours = resources.files("paillasse") / "effects" / "code_lists" / "anticancer_drugs_ucd.csv"
+    copy = tmp_path / "anticancer_drugs_ucd.csv"
+    copy.write_bytes(ours.read_bytes())
+    assert scan([copy], Known()).ok
+    copy.write_bytes(ours.read_bytes() + b"UCD,8001234,paclitaxel,taxane\n")
+    assert not scan([copy], Known()).ok
