@@ -73,6 +73,8 @@ export class FormPanel extends Widget {
       this._panel?.context.saveState.disconnect(this._onSave, this);
       this._panel = now;
       now?.context.saveState.connect(this._onSave, this);
+      this._told = '';
+      this._body.replaceChildren(); // another notebook's form must not be sent for this one
       void this.refresh();
     }
   }

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -412,19 +411,24 @@ def test_no_tab_asks_for_the_runs_faster_than_once_a_second(lab, project, page):
     content["cells"][0]["metadata"] = {"tags": ["parameters"]}
     (project / "tabs" / slow).write_text(json.dumps(content))
     server = lab()
-    asked = {}
+    since = {}
     for number, (file, panel) in enumerate([(path, "paillasse-runs"), (slow, "paillasse-form")]):
         tab = page if number == 0 else page.context.browser.new_page()
         open_notebook(tab, server.page(f"tabs/{file}"))
         open_panel(tab, panel)
-        times = asked[tab] = []
-        tab.on("request", lambda request, times=times: "/api/runs?" in request.url and times.append(time.monotonic()))
+        since[tab] = tab.evaluate("performance.now()")
+    tab.locator("#paillasse-form", has_text="seconds").wait_for()  # the tab begins with the notebook of the other one
     tab.locator("#paillasse-form").get_by_role("button", name="Run", exact=True).click()
     tab.locator("#paillasse-form", has_text="slow_1: ok").wait_for(timeout=120_000)
-    for times in asked.values():
-        print(f"{(len(times) - 1) / (times[-1] - times[0]):.2f} requests a second")
-        assert len(times) > 3
-        assert min(after - before for before, after in pairwise(times)) > 0.95
+    for tab, start in since.items():
+        asked = tab.evaluate(
+            "start => performance.getEntriesByType('resource').map(each => [each.name, each.startTime])"
+            ".filter(([name, time]) => name.includes('/api/runs?') && time > start).map(([_, time]) => time / 1000)",
+            start,
+        )
+        print(f"{(len(asked) - 1) / (asked[-1] - asked[0]):.2f} requests a second")
+        assert len(asked) > 3
+        assert min(after - before for before, after in pairwise(asked)) > 0.95
 
 
 def test_in_notebook_7_the_badge_the_panels_and_the_commands_work(lab, project, page, picture):
