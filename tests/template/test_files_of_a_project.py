@@ -351,7 +351,7 @@ def test_make_help_lists_every_recipe(generate):
         ["make", "--no-print-directory", "help"], cwd=project, check=True, capture_output=True, encoding="utf-8"
     ).stdout
     assert {line.split()[1] for line in listed.splitlines()} == recipes
-    daily = {"help", "doctor", "lab", "run", "scan", "lint", "hooks", "test", "refresh"}
+    daily = {"help", "doctor", "lab", "run", "scan", "lint", "hooks", "test", "refresh", "template"}
     assert recipes == daily | {"setup", "setup-offline", "wheelhouse", "lock", "clean"}
 
 
