@@ -12,6 +12,7 @@ from paillasse.disclosure.policy import Policy
 from paillasse.disclosure.safe import MARK, ROUNDED, Safe, rule_in_words
 from paillasse.errors import DisclosureError
 from paillasse.survival._input import half_width
+from paillasse.survival._safe_models import SafeHazardRatios
 from paillasse.survival._safe_tables import left_out, need_full_cells
 from paillasse.survival.kaplan_meier import limits
 from paillasse.tables import View
@@ -56,21 +57,6 @@ class SafeContrast(Safe):
         table = pd.concat([self.table, line.drop(columns="fixed_std_err")], ignore_index=True)
         columns = ["arm", "estimate", "std_err", "lower", "upper", "p_value", MARK]
         return View(f"{self.title} (safe form)", table[columns], self.notes, self.decimals)
-
-
-@dataclass(frozen=True, repr=False)
-class SafeRatios(Safe):
-    """Hazard ratios that may leave, in the columns of the result, and `mark`."""
-
-    label: str = "contrast"
-    conf_level: float = 0.95
-
-    def figure(self, title: str = ""):
-        """The hazard ratios that are shown, as a forest plot."""
-        from paillasse.figures import forest
-
-        shown = self.table[self.table[MARK] == ROUNDED].reset_index(drop=True)
-        return self.captioned(forest(shown, self.label, title=title, conf_level=self.conf_level))
 
 
 @dataclass(frozen=True, repr=False)
@@ -170,7 +156,7 @@ def safe_contrast(result: "Contrast", policy: Policy) -> SafeContrast:
     return SafeContrast("Contrast", result.measure, tables, notes, policy)
 
 
-def safe_hazard_ratio(result: "MarginalHazardRatio", policy: Policy) -> SafeRatios:
+def safe_hazard_ratio(result: "MarginalHazardRatio", policy: Policy) -> SafeHazardRatios:
     """The ratio with three digits, where each arm has enough patients with and without the event."""
     totals = result._totals
     need_full_cells([totals["n"], totals["events"], totals["n"] - totals["events"]], _CELLS, policy)
@@ -181,10 +167,11 @@ def safe_hazard_ratio(result: "MarginalHazardRatio", policy: Policy) -> SafeRati
     notes = (_ratio_note(result.how, result.conf_level, policy), left_out(result.n_dropped, policy))
     tables = {"table": table.assign(**{MARK: ROUNDED})}
     title = f"Marginal hazard ratio: {in_words(int(totals['n'].sum()), policy)} patients"
-    return SafeRatios("MarginalHazardRatio", title, tables, notes, policy, {}, "contrast", result.conf_level)
+    shown = {"conf_level": result.conf_level, "label": "contrast"}
+    return SafeHazardRatios("MarginalHazardRatio", title, tables, notes, policy, {}, **shown)
 
 
-def safe_controls(result: "NegativeControls", policy: Policy) -> SafeRatios:
+def safe_controls(result: "NegativeControls", policy: Policy) -> SafeHazardRatios:
     """The ratios of the outcomes of which each arm has enough patients with and without."""
     table = result.table.copy()
     few = np.array([_has_few(totals, policy) for totals in result._totals])
@@ -196,7 +183,8 @@ def safe_controls(result: "NegativeControls", policy: Policy) -> SafeRatios:
     table[MARK] = np.where(few, f"{NOT_SHOWN}: too few patients or events in an arm", ROUNDED)
     notes = (_ratio_note(result.how, result.conf_level, policy),)
     title = "Negative-control outcomes"
-    return SafeRatios("NegativeControls", title, {"table": table}, notes, policy, {}, "outcome", result.conf_level)
+    shown = {"conf_level": result.conf_level, "label": "outcome"}
+    return SafeHazardRatios("NegativeControls", title, {"table": table}, notes, policy, {}, **shown)
 
 
 def safe_survival(result: "WeightedSurvival", policy: Policy) -> SafeWeightedSurvival:

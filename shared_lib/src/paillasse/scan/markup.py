@@ -19,7 +19,10 @@ CELLS = ("td", "th")
 LONG = 100  # letters of an attribute that are looked into
 SAYING = {"href", "src", "title", "alt", "value", "content", "aria-label"}
 STYLE_OF_ONE = re.compile(r"#[\w-]+\s*\{([^{}]*)\}")  # what a sheet says of an element by its id
-LENGTH = re.compile(r"([\w-]+)\s*:[^;:]*?(-?\d+(?:\.\d+)?)(?:px|pt|em|rem|mm|cm|%|deg)")
+# Bounded, because a style may hold a whole picture: without that, time would grow with the square of its length.
+LENGTH = re.compile(
+    r"(?<![\w-])([\w-]{1,40})\s{0,9}:[^;:]{0,80}?(-?\d{1,9}(?:\.\d{1,17})?)(?:px|pt|em|rem|mm|cm|%|deg)"
+)
 BLOCKS = {"p", "div", "li", "tr", "br", "h1", "h2", "h3", "h4", "pre", "td", "th", "text", "title", "desc", "option"}
 NAME = re.compile(r"^\{[^}]*\}")
 

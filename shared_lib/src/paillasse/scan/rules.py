@@ -109,7 +109,7 @@ def _is_labelled(table: Table) -> bool:
 
 
 def _homes(table: Table) -> int:
-    """How many addresses a table can place on a map: points in France, or of a map, to some ten metres."""
+    """How many addresses a table can place on a map: points in France, or of a map, to a hundred metres or less."""
     columns = [column.numbers for column in table.columns.values() if column.numbers is not None]
     named = [next((c for name, c in table.columns.items() if name.lower() in names), None) for names in ON_A_MAP]
     is_named = all(each is not None and each.numbers is not None for each in named)

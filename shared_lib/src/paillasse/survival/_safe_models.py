@@ -28,15 +28,16 @@ ESTIMATES = ("coef", "hazard_ratio", "std_err", "naive_std_err", "lower", "upper
 class SafeHazardRatios(Safe):
     """Hazard ratios of a model that may leave; `table` as the model's, and `mark`."""
 
-    axis: str = ""
+    axis: str = "Hazard ratio (log scale)"
     conf_level: float = 0.95
+    label: str = "term"  # the column that names the rows
 
     def figure(self, title: str = ""):
         """The hazard ratios that are shown, as a forest plot."""
         from paillasse.figures import forest
 
         shown = self.table[self.table[MARK] == ROUNDED].reset_index(drop=True)
-        return self.captioned(forest(shown, "term", title=title, axis=self.axis, conf_level=self.conf_level))
+        return self.captioned(forest(shown, self.label, title=title, axis=self.axis, conf_level=self.conf_level))
 
 
 @dataclass(frozen=True, repr=False)
