@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from paillasse.runs.pages import PLOTLY, columns_of, figure_json, write_index, write_page
+from paillasse.runs.pages import NO_DESCRIPTION, PLOTLY, columns_of, figure_json, write_index, write_page
 from paillasse.runs.results import new_folder, write_state
 
 TEXTS = st.text(st.sampled_from("</script>!-- &\u2028\"'\\aé"))
@@ -117,6 +117,14 @@ def test_code_is_closed_behind_a_toggle_and_open_where_it_failed(result):
 
 def test_html_that_an_output_gives_is_shown_as_it_is(result):
     assert "<td>0.60</td>" in page(result(shown({"text/html": "<table><tr><td>0.60</td></tr></table>"})))
+
+
+@pytest.mark.parametrize("picture", [{"image/png": "iVBORw0KGgo="}, {"image/svg+xml": "<svg><text>é</text></svg>"}])
+def test_who_cannot_see_a_picture_is_told_its_description_or_that_there_is_none(result, picture):
+    described = shown(picture)
+    described.metadata["alt"] = 'Survival "by arm"'
+    pictures = re.findall("<img[^>]*>", page(result(described, shown(picture))))
+    assert [unescape(re.search('alt="([^"]*)"', each)[1]) for each in pictures] == ['Survival "by arm"', NO_DESCRIPTION]
 
 
 def test_papermills_own_marks_are_left_out(result):

@@ -42,6 +42,5 @@ def without_garbage_search() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.collect()
         gc.freeze()
         gc.enable()

@@ -48,6 +48,7 @@ def _engine() -> type:
             with (job.folder / KERNEL_LOG).open("wb") as log:
                 client.execute(cwd=str(job.run.notebook.parent), env=job.environment(), stdout=log, stderr=log)
             (job.folder / KERNEL_LOG).unlink()
+            nb_man.output_path = None  # it is not saved as complete: papermill writes it once more by itself
 
     class _Client(PapermillNotebookClient):
         """papermill's client, which tells the job where it is, and executes cells only when there is a place for it.
@@ -57,7 +58,7 @@ def _engine() -> type:
         """
 
         def __init__(self, nb_man, job: "Job", **given):
-            self.job, self.saved, self.later = job, 0.0, None
+            self.job, self.saved, self.later = job, time.monotonic(), None
             self.numbers = {}
             for index, cell in enumerate(nb_man.nb.cells):
                 if cell.cell_type == "code" and cell.source.strip():
@@ -71,7 +72,7 @@ def _engine() -> type:
             try:
                 with self.job.in_place():
                     super().papermill_execute_cells()
-            finally:  # when the notebook is complete, papermill saves it once more
+            finally:  # where it is not complete, papermill saves it once more
                 self.nb_man.save = save
                 if self.later:
                     self.later.cancel()

@@ -7,6 +7,7 @@ read, as the catalogue told it. What a notebook reads by other ways than the cat
 
 import hashlib
 import json
+import os
 import platform
 from functools import cache
 from pathlib import Path
@@ -122,8 +123,12 @@ def _code_of(notebook: Path) -> str:
 @cache
 def _tree(folder: Path) -> str:
     """One checksum over the files that code consists of; nothing where there is no such folder."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
-    return _digest([f"{path.relative_to(folder).as_posix()} {_file(path)}" for path in files])
+    files = []
+    for place, folders, names in os.walk(folder):
+        if "__pycache__" in folders:
+            folders.remove("__pycache__")
+        files += [Path(place, name) for name in names]
+    return _digest([f"{path.relative_to(folder).as_posix()} {_file(path)}" for path in sorted(files)])
 
 
 @cache
