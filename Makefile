@@ -24,7 +24,8 @@ test:  ## test everything, the notebooks' stored outputs included (some minutes)
 
 test-slow:  ## test in a real browser, with an S3 server, and a whole generated project (some minutes more)
 	$(RUN) uv pip install --quiet --require-hashes -r tests/browser/requirements.lock -r tests/reference/what_if.lock
-	$(RUN) pytest -m "(slow or browser) and not spark and not slurm" tests
+	$(RUN) pytest -n auto --dist loadfile -m "slow and not (browser or spark or slurm)" tests
+	$(RUN) pytest -m browser tests
 
 test-spark:  ## test that the same expression runs on Spark (needs Java; downloads 400 MB)
 	$(RUN) uv pip install --quiet --require-hashes -r tests/integration/spark.lock
