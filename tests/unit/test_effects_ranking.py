@@ -282,8 +282,21 @@ def test_partners_nobody_had_alone_are_listed():
     made = synergy(combination_effects(patients, FEW), patients, alone(world, 0.5, 5), FEW)
     assert made.not_estimable["reason"].str.contains("had it alone").all()
     assert len(made.not_estimable) == 2
-    with pytest.raises(InputError, match="No partner was given alone"):
+    with pytest.raises(InputError, match="'partner_01': fewer than 40 patients had it alone"):
         synergy(combination_effects(patients, FEW), patients, alone(world, 0.5, 5).head(5), FEW)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [({"duration": -1}, "negative durations"), ({"death": "y"}, "must hold numbers"), ({"start": 1}, "no column 'age'")],
+)
+def test_patients_alone_who_cannot_be_are_refused(changed, message):
+    world = simulated_world(seed=2, n_partners=3, n_classes=1)
+    patients = world.patients(8000, seed=1)
+    others = alone(world, 0.5, 5).assign(**changed)
+    with pytest.raises(InputError, match=message):
+        others = others.drop(columns="age") if "start" in changed else others
+        synergy(combination_effects(patients, FEW), patients, others, FEW)
 
 
 @pytest.mark.parametrize("policy", [Policy(11, 5), Policy(20, 10)], ids=str)

@@ -95,6 +95,16 @@ def test_data_that_contradict_the_trial_are_refused_with_the_number_of_patients(
         weigh(trial(**columns), data)
 
 
+def test_arms_of_one_name_are_refused():
+    with pytest.raises(InputError, match="Both arms of the target trial are called 'a'"):
+        trial(arms={0: "a", 1: "a"})
+
+
+def test_the_time_of_a_covariate_that_is_none_is_refused(data):
+    with pytest.raises(InputError, match="measured_at names 'aeg', which is no covariate. Did you mean 'age'"):
+        trial(measured_at={"aeg": "start"}).check(data)
+
+
 def test_a_patient_of_two_rows_counts_once():
     data = pd.DataFrame({"id": [1, 1, 2], "start": -1.0})
     with pytest.raises(InputError, match=r"^2 patients started"):
@@ -126,10 +136,27 @@ def test_what_cannot_be_compared_is_refused(data, columns, changed, told):
         weigh(trial(**columns), data.assign(**changed))
 
 
-def test_an_error_holds_no_value_of_a_patient(data):
-    secret = data.assign(months=np.where(data.index == 5, -123.456, data["months"]))
+@pytest.mark.parametrize("folds", [1, 4])
+def test_trees_that_separate_the_arms_are_refused(data, folds):
+    with pytest.raises(InputError, match="The scores separate the arms 'control' and 'treated'"):
+        weigh(trial(covariates="age + twin"), data.assign(twin=data["treated"]), method="boosting", folds=folds)
+
+
+def test_negative_follow_up_of_who_started_is_refused_as_such(data):
+    delayed = trial(treatment_start="start", grace_period=3)
+    for make in (sequential_trials, lambda *given: clones(*given, every=1)):
+        with pytest.raises(InputError, match="'months' holds negative durations: 1500 of 1500"):
+            make(delayed, data.assign(months=-data["months"]))
+
+
+@pytest.mark.parametrize("changed", [{"months": -123.456}, {"months": "123.456 m"}, {"gone": "123.456"}])
+def test_an_error_holds_no_value_of_a_patient(data, changed):
+    delayed, secret = trial(treatment_start="start", grace_period=3), data.astype({"months": object, "gone": object})
+    (name, value), *_ = changed.items()
+    secret[name] = secret[name].where(data.index != 5, value).infer_objects()
     with pytest.raises(InputError) as refused:
-        weigh(trial(), secret)
+        sequential_trials(delayed, secret)
+        reweigh_lost(weigh(trial(), secret.astype({"months": float})), secret, "gone", every=6)
     assert "123.456" not in str(refused.value)
 
 
@@ -139,6 +166,32 @@ def test_a_horizon_beyond_the_follow_up_of_an_arm_is_refused(data):
             estimate(weigh(trial(), data), 99)
     with pytest.raises(InputError, match="is not followed until tau = 99"):
         doubly_robust(trial(), data, 99)
+
+
+@pytest.mark.parametrize("times", [[], [0], [-1, 2], [1, np.nan]])
+def test_what_are_no_times_is_refused(data, times):
+    with pytest.raises(InputError, match="times are numbers from 0 on"):
+        survival_by_arm(weigh(trial(), data), times)
+
+
+@pytest.mark.parametrize("others", [lambda d: d.head(9), lambda d: d.iloc[::-1]])
+def test_other_data_than_the_weights_were_made_of_are_refused(data, others):
+    weighted = weigh(trial(), data)
+    for look in (lambda d: reweigh_lost(weighted, d, "gone", every=6), lambda d: balance(weighted, d, ["sex"])):
+        with pytest.raises(InputError, match="These are not the data that the weights were made of"):
+            look(others(data))
+
+
+@pytest.mark.parametrize("changed", [2, np.nan])
+def test_who_is_lost_is_told_by_one_and_zero(data, changed):
+    with pytest.raises(InputError, match="'gone' must be 1 for a lost row and 0 otherwise: 1500 of 1500"):
+        reweigh_lost(weigh(trial(), data), data.assign(gone=changed), "gone", every=6)
+
+
+@pytest.mark.parametrize("every", [0, np.inf, np.nan])
+def test_intervals_have_a_length(data, every):
+    with pytest.raises(InputError, match="is a positive time"):
+        reweigh_lost(weigh(trial(), data), data, "gone", every=every)
 
 
 def test_who_is_lost_cannot_have_the_event(data):
@@ -151,6 +204,13 @@ def test_clones_need_a_grace_period_and_sequential_trials_a_start(data):
         clones(trial(treatment_start="start"), data, every=1)
     with pytest.raises(InputError, match="need `treatment_start`"):
         sequential_trials(trial(), data)
+
+
+def test_ties_and_parts_that_are_none_are_refused(data):
+    with pytest.raises(InputError, match="ties='exact' is not known"):
+        hazard_ratio(weigh(trial(), data), ties="exact")
+    with pytest.raises(InputError, match="folds is a whole number"):
+        weigh(trial(), data, folds=1.5)
 
 
 def test_a_mistyped_kind_is_met_with_the_nearest(data):

@@ -182,6 +182,8 @@ def combination_effects(
     }.items():
         if not (np.isfinite(value) and value > 0):
             raise InputError(f"{name} must be a positive number.")
+    if grace < 1:
+        raise InputError("grace is a number of days, at least 1.")
     window, toxic_window = (round(months * DAYS_A_MONTH) for months in (horizon, toxicity_horizon))
     columns = _Columns(partner, start, partner_class, duration, death, toxicity_time, toxicity, none)
     cohort = _cohort(data, columns, covariates, int(grace))
@@ -309,6 +311,8 @@ def _cohort(data: pd.DataFrame, columns: _Columns, covariates: str | Sequence[st
 
 def _starts(cohort: _Cohort, edges: np.ndarray) -> Starts:
     spread = cohort.x.std(axis=0)
+    if not (spread > 0).any():
+        raise InputError("No covariate differs between patients, so that nothing tells who starts a partner.")
     x = (cohort.x - cohort.x.mean(axis=0))[:, spread > 0] / spread[spread > 0]
     last = np.minimum(cohort.duration - 1, cohort.start)  # the last day on which a start was possible
     days = np.clip(last[:, None] + 1 - edges[None, :-1], 0, np.diff(edges))

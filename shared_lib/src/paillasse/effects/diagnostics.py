@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from paillasse.disclosure import Policy, Result
+from paillasse.effects._input import need_same_data
 from paillasse.effects.estimates import hazard_ratio
 from paillasse.effects.target_trial import TargetTrial
 from paillasse.effects.weights import WeightedTrial, weigh
@@ -95,6 +96,7 @@ def balance(
     if covariates is not None:
         if data is None:
             raise InputError("To compare other covariates than the trial's, give the data too.")
+        need_same_data(weighted.trial, seen, data)
         formula, needed = parsed(covariates, data)
         if data[needed].iloc[seen.positions].isna().any(axis=None):
             raise InputError(

@@ -13,10 +13,11 @@ from paillasse.effects._curves import Curve, curve, incidence_at, restricted_mea
 from paillasse.effects._rows import Rows, std_err
 from paillasse.effects.target_trial import TargetTrial
 from paillasse.effects.weights import WeightedTrial
-from paillasse.errors import InputError
+from paillasse.errors import InputError, did_you_mean
 from paillasse.survival._cox_fit import maximise
 from paillasse.survival._input import half_width
 from paillasse.survival._partial_likelihood import evaluate, risk_sets, score_residuals
+from paillasse.survival.cox import TIES
 from paillasse.survival.kaplan_meier import limits
 from paillasse.tables import View, rows_left_out, time_decimals
 
@@ -176,14 +177,23 @@ def survival_by_arm(
     -------
     WeightedSurvival
 
+    Raises
+    ------
+    InputError
+        If an arm is not followed until the last of the times, or these are no times.
+
     References
     ----------
     Xie and Liu (2005), Stat Med 24:3089.
     """
     z, rows, tables, round_times = half_width(conf_level), weighted._rows, [], []
+    if times is not None:
+        times = np.sort(np.atleast_1d(np.asarray(times, dtype=float)))
+        if not len(times) or not (np.isfinite(times) & (times >= 0)).all() or times[-1] == 0:
+            raise InputError("times are numbers from 0 on, one beyond 0 at least.")
     for code, label in enumerate(weighted.trial.labels):
         own, seen = _curve(rows, code)
-        at = _event_times(seen) if times is None else np.sort(np.atleast_1d(np.asarray(times, dtype=float)))
+        at = _event_times(seen) if times is None else times
         if times is not None and (at > seen.time[-1]).any() and seen.survival[-1] > 0:
             raise InputError(f"Arm {label!r} is not followed until the last of the times.")
         tables.append(_survival_table(rows, own, seen, at, z).assign(group=label))
@@ -310,11 +320,18 @@ def hazard_ratio(
     -------
     MarginalHazardRatio
 
+    Raises
+    ------
+    InputError
+        If an arm has no event, or `ties` is not known.
+
     References
     ----------
     Lin and Wei (1989), J Am Stat Assoc 84:1074. Austin (2016), Stat Med 35:5642; Shu and others (2021), Biometrics 77:
     1101, on estimated weights.
     """
+    if ties not in TIES:
+        raise InputError(f"ties={ties!r} is not known. {did_you_mean(ties, TIES)}")
     rows, z = weighted._rows, half_width(conf_level)
     event = rows.cause > 0 if cause is None else rows.cause == cause
     for code, label in enumerate(weighted.trial.labels):

@@ -93,7 +93,8 @@ def propensity(
     Raises
     ------
     InputError
-        If the data contradict the trial, an arm has fewer than 2 patients, or covariates separate the arms.
+        If the data contradict the trial, an arm has fewer than 2 patients, or covariates (or the scores of trees)
+        separate the arms.
 
     References
     ----------
@@ -102,7 +103,7 @@ def propensity(
     if method not in METHODS:
         raise InputError(f"method={method!r} is not known. {did_you_mean(method, METHODS)}")
     seen = cohort(trial, data)
-    if not 1 <= folds <= seen.n_patients:
+    if folds not in range(1, seen.n_patients + 1):
         raise InputError("folds is a whole number from 1 (no cross-fitting) to the number of patients.")
     score, model = np.empty(seen.n), None
     for fitted, predicted in parts(seen, folds, seed):
@@ -112,6 +113,12 @@ def propensity(
             model = arms_model(trial, seen, fitted)
             score[predicted] = model.probability if folds == 1 else model.predicted(seen.x[predicted])
     arms = [~seen.treated, seen.treated]
+    if score[seen.treated].min() > score[~seen.treated].max():  # trees do not say that they separate
+        raise InputError(
+            f"The scores separate the arms {trial.labels[0]!r} and {trial.labels[1]!r}: all of the second are above all "
+            "of the first, so that nobody can be compared (positivity). Leave out or join what separates them; where "
+            "the trees follow chance, cross-fit them (folds)."
+        )
     return Propensity(
         table=_positivity(trial, score, arms),
         bins=_bins(trial, score, arms),

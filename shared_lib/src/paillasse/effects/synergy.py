@@ -14,7 +14,8 @@ from paillasse.effects.estimates import rmst_difference
 from paillasse.effects.target_trial import TargetTrial
 from paillasse.effects.weights import weigh
 from paillasse.errors import InputError
-from paillasse.survival._input import half_width
+from paillasse.survival._design import parsed
+from paillasse.survival._input import half_width, outcome_by_cause
 from paillasse.tables import View, need_columns
 
 TOGETHER, TIME, DIED = "together", "time", "died"
@@ -102,7 +103,7 @@ def synergy(
     Raises
     ------
     InputError
-        A column is missing, or no partner has enough patients alone.
+        A column is missing or holds what it cannot, or no partner has enough patients alone.
 
     References
     ----------
@@ -121,8 +122,10 @@ def synergy(
     >>> made.table["partner"].tolist(), len(made.not_estimable)
     (['partner_01'], 2)
     """
+    need_columns(data, [start])
     for frame in (data, alone):
-        need_columns(frame, [partner, duration, death])
+        need_columns(frame, [partner, *parsed(covariates, frame)[1]])
+        outcome_by_cause(frame, duration, death)
     z = half_width(effects.conf_level)
     rows, lost = [], []
     known = effects.table.set_index("partner")
@@ -146,7 +149,7 @@ def synergy(
         try:
             contrast = rmst_difference(weigh(trial, joined, "overlap"), tau=round(effects.horizon * DAYS_A_MONTH))
         except InputError as error:
-            lost.append([name, str(error)])
+            lost.append([name, str(error).rstrip(".")])
             continue
         second = contrast.difference.iloc[0]
         values = np.array([first["delta_rmst"], second["difference"] / DAYS_A_MONTH])
@@ -156,7 +159,7 @@ def synergy(
         counted = len(single), int(single[death].sum())
         rows.append([name, first["partner_class"], first["n"], *counted, *values, excess, *limits, p])
     if not rows:
-        raise InputError(f"No partner was given alone to {least} patients: there is nothing to compare with.")
+        raise InputError(f"No partner can be compared with itself alone. {lost[0][0]!r}: {lost[0][1]}.")
     columns = ["partner", "partner_class", "n", "n_alone", "deaths_alone", "versus_backbone", "versus_partner"]
     table = pd.DataFrame(rows, columns=[*columns, "excess", "lower", "upper", "p_value"])
     return Synergy(table, pd.DataFrame(lost, columns=["partner", "reason"]), effects.horizon, effects.conf_level)

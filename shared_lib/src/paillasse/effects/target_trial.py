@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from paillasse.disclosure import Policy, Result
-from paillasse.errors import InputError
+from paillasse.errors import InputError, did_you_mean
+from paillasse.survival._design import parsed
 from paillasse.survival._input import numbers
 from paillasse.tables import Shown, View, need_columns
 
@@ -96,6 +97,8 @@ class TargetTrial(Shown):
                 f"A target trial compares two arms, and `arms` names {len(self.arms)}; of several arms make a trial "
                 "for each comparison (dataclasses.replace)."
             )
+        if len(set(self.labels)) < 2:
+            raise InputError(f"Both arms of the target trial are called {self.labels[0]!r}; give them two names.")
         if not self.grace_period >= 0:
             raise InputError("A grace period is a time from 0 on.")
         for name, title in COMPONENTS.items():
@@ -162,7 +165,12 @@ class TargetTrial(Shown):
             if column is not None:
                 check(data)
             rows.append([title, "passed" if column is not None else "no column told"])
+        adjusted = parsed(self.covariates, data)[1] if self.measured_at else []
         for covariate, column in self.measured_at.items():
+            if covariate not in adjusted:
+                raise InputError(
+                    f"measured_at names {covariate!r}, which is no covariate. {did_you_mean(covariate, adjusted)}"
+                )
             late = _known(data, column) > 0
             self._refuse(data, late, f"had covariate {covariate!r} measured after time zero (column {column!r})", "")
         rows.append(["No covariate measured after time zero", "passed" if self.measured_at else "no column told"])
@@ -180,7 +188,8 @@ class TargetTrial(Shown):
 
     def _by_start(self, data: pd.DataFrame) -> None:
         need_columns(data, [self.duration])
-        after = _known(data, self.treatment_start) > data[self.duration].to_numpy(float)
+        duration = _known(data, self.duration)
+        after = (_known(data, self.treatment_start) > duration) & (duration >= 0)  # negative ones are refused as such
         told = f"started treatment after their follow-up ended (column {self.treatment_start!r})"
         self._refuse(data, after, told, "Set the start missing where it was not seen.")
 

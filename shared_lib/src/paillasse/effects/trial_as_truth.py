@@ -5,8 +5,7 @@ import pandas as pd
 
 from paillasse.effects._input import cohort
 from paillasse.effects.target_trial import TargetTrial
-from paillasse.errors import InputError
-from paillasse.survival._input import numbers
+from paillasse.survival._input import refuse
 from paillasse.tables import need_columns
 
 
@@ -41,9 +40,8 @@ def confounded_sample(trial: TargetTrial, data: pd.DataFrame, chance: str, seed:
     """
     need_columns(data, [chance])
     seen = cohort(trial, data)
-    q = numbers(data[[chance]].iloc[seen.positions], chance, seen.positions)
-    if not ((q > 0) & (q < 1)).all():
-        raise InputError(f"Column {chance!r} holds probabilities that are not between 0 and 1.")
+    q = pd.to_numeric(data[chance].iloc[seen.positions], errors="coerce").to_numpy(dtype=float)
+    refuse(~((q > 0) & (q < 1)), f"Column {chance!r} holds what is no probability between 0 and 1", seen.positions)
     share = np.where(seen.treated, q / seen.treated.mean(), (1 - q) / (1 - seen.treated.mean()))
     drawn = np.random.default_rng(seed).choice(seen.positions, seen.n, p=share / share.sum())
     return data.iloc[drawn].reset_index(drop=True)
