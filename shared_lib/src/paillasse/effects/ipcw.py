@@ -40,7 +40,8 @@ def reweigh_lost(weighted: WeightedTrial, data: pd.DataFrame, lost: str, every: 
     Raises
     ------
     InputError
-        If a row is lost and has the event, nobody is lost, the covariates tell perfectly who is, or the data are others.
+        If a row is lost and has the event, nobody is lost, the covariates tell perfectly who is, or these are other
+        data.
 
     References
     ----------
@@ -52,7 +53,8 @@ def reweigh_lost(weighted: WeightedTrial, data: pd.DataFrame, lost: str, every: 
     need_same_data(trial, seen, data)
     need_columns(data, [lost])
     own = data[[lost]].iloc[seen.positions]
-    refuse(~own[lost].isin([0, 1]).to_numpy(), f"Column {lost!r} must be 1 for a lost row and 0 otherwise", seen.positions)
+    neither = ~own[lost].isin([0, 1]).to_numpy()
+    refuse(neither, f"Column {lost!r} must be 1 for a lost row and 0 otherwise", seen.positions)
     gone = (own[lost] == 1).to_numpy(dtype=bool)
     if (gone & (seen.cause > 0)).any():
         n = int((gone & (seen.cause > 0)).sum())

@@ -115,9 +115,9 @@ def propensity(
     arms = [~seen.treated, seen.treated]
     if score[seen.treated].min() > score[~seen.treated].max():  # trees do not say that they separate
         raise InputError(
-            f"The scores separate the arms {trial.labels[0]!r} and {trial.labels[1]!r}: all of the second are above all "
-            "of the first, so that nobody can be compared (positivity). Leave out or join what separates them; where "
-            "the trees follow chance, cross-fit them (folds)."
+            f"The scores separate the arms {trial.labels[0]!r} and {trial.labels[1]!r}: all of the second are above "
+            "all of the first, so that nobody can be compared (positivity). Leave out or join what separates them; "
+            "where the trees follow chance, cross-fit them (folds)."
         )
     return Propensity(
         table=_positivity(trial, score, arms),

@@ -62,11 +62,6 @@ def synergy(
     effects: CombinationEffects,
     data: pd.DataFrame,
     alone: pd.DataFrame,
-    covariates: str | Sequence[str],
-    partner: str = "partner",
-    start: str = "partner_start",
-    duration: str = "duration",
-    death: str = "death",
     least: int = 40,
 ) -> Synergy:
     r"""Compare each combination with the better of its parts, where patients had the partner alone.
@@ -88,11 +83,8 @@ def synergy(
     data : pandas.DataFrame
         As given to :func:`combination_effects`.
     alone : pandas.DataFrame
-        A row a patient who started a partner without the backbone, all columns as in `data`, counted from that start.
-    covariates : str or list of str
-        Formula or columns, known at the start in both.
-    partner, start, duration, death : str
-        Columns, as in :func:`combination_effects`.
+        A row a patient who started a partner without the backbone: the partner, the covariates, and the duration and
+        event counted from that start, in the columns of `data`.
     least : int
         Patients with the partner alone below which there is no estimate.
 
@@ -115,16 +107,18 @@ def synergy(
     >>> from paillasse.effects import combination_effects, simulated_world
     >>> world = simulated_world(seed=1, n_partners=3, n_classes=1)
     >>> patients = world.patients(6000, seed=1)
-    >>> effects = combination_effects(patients, ["age", "poor_performance"])
+    >>> effects = combination_effects(world.trial(["age", "poor_performance"]), patients)
     >>> others = world.patients(6000, seed=2)
     >>> others = others[others["partner"] == "partner_01"]
-    >>> made = synergy(effects, patients, others, ["age", "poor_performance"])
+    >>> made = synergy(effects, patients, others)
     >>> made.table["partner"].tolist(), len(made.not_estimable)
     (['partner_01'], 2)
     """
+    told = effects.trial
+    partner, start, duration, death = told.treatment, told.treatment_start, told.duration, told.event
     need_columns(data, [start])
     for frame in (data, alone):
-        need_columns(frame, [partner, *parsed(covariates, frame)[1]])
+        need_columns(frame, [partner, *parsed(told.covariates, frame)[1]])
         outcome_by_cause(frame, duration, death)
     z = half_width(effects.conf_level)
     rows, lost = [], []
@@ -145,7 +139,7 @@ def synergy(
             ],
             ignore_index=True,
         )
-        trial = _trial(covariates, effects.horizon)
+        trial = _trial(told.covariates, effects.horizon)
         try:
             contrast = rmst_difference(weigh(trial, joined, "overlap"), tau=round(effects.horizon * DAYS_A_MONTH))
         except InputError as error:
