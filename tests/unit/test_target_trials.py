@@ -353,6 +353,33 @@ def test_a_safe_form_holds_no_count_that_is_not_rounded(data):
                     assert (counts % 5 == 0).all() and (counts >= 10).all(), (result, name)
 
 
+def test_a_control_of_many_trials_is_one_patient(data):
+    trials = sequential_trials(trial(treatment_start="start", grace_period=3), data)
+    controls = trials.data[trials.data["treated"] == 0]
+    assert len(controls) > 5 * controls["patient_of_trial"].nunique()
+    died = controls.loc[controls["cause"] > 0, "patient_of_trial"].nunique()
+    left = controls.loc[controls["lost"] == 1, "patient_of_trial"].nunique()
+    assert trials.table.loc[0, ["events", "left_arm"]].tolist() == [died, left]
+    weighted = weigh(trials.trial, trials.data)
+    assert weighted.table["events"].iloc[0] == died
+    followed = controls.groupby("patient_of_trial")["months"].max()
+    own = survival_by_arm(weighted, [0, 6, 12]).table.query("group == 'control'")
+    assert own["n_risk"].tolist() == [(followed >= time).sum() for time in (0, 6, 12)]
+
+
+def test_between_the_times_of_a_safe_curve_nobody_is_lost_or_enough_are(data):
+    lost = data.assign(months=np.where(data.index % 3 == 0, data["months"] / 2, data["months"]))
+    lost["cause"] = np.where(data.index % 3 == 0, 0, lost["cause"])
+    safe = survival_by_arm(weigh(trial(), lost)).disclose(Policy(11, 5)).table
+    for arm, label in enumerate(("control", "treated")):
+        own = lost[lost["treated"] == arm]
+        gone = own.loc[own["cause"] == 0, "months"].to_numpy()
+        told = safe.loc[safe["group"] == label, "time"]
+        between = np.diff([(gone < time).sum() for time in told])
+        assert len(told) > 5
+        assert ((between == 0) | (between >= 11)).all()
+
+
 def test_the_safe_form_of_a_contrast_hides_what_five_patients_could_move(data):
     exact = rmst_difference(weigh(trial(), data), 12)
     safe = exact.disclose(Policy(11, 5))

@@ -194,11 +194,12 @@ def safe_survival(result: "WeightedSurvival", policy: Policy) -> SafeWeightedSur
         n, effective = int(curve["patients"].iloc[0]), curve["effective"].iloc[0]
         if n < policy.minimum_cell:
             raise DisclosureError(f"no safe form: an arm has fewer than {policy.minimum_cell} patients.")
-        shown, last = [], 0
-        for place, (events, n_risk) in enumerate(zip(curve["events"], curve["n_risk"])):
-            if events - last >= policy.minimum_cell and n_risk >= policy.minimum_cell:
+        shown, last, gone, least = [], 0, 0, policy.minimum_cell
+        for place, (events, lost, n_risk) in enumerate(zip(curve["events"], curve["lost"], curve["n_risk"])):
+            few_lost = 0 < lost - gone < least  # who counts may subtract
+            if events - last >= least and n_risk >= least and not few_lost:
                 shown.append(place)
-                last = events
+                last, gone = events, lost
         told = curve.iloc[shown]
         size = max(rounded(effective, policy), policy.rounding)
         survival = np.append(1.0, as_a_mean(told["survival"], size, 1, policy))
@@ -213,8 +214,8 @@ def safe_survival(result: "WeightedSurvival", policy: Policy) -> SafeWeightedSur
         raise DisclosureError("no safe form: no arm has enough events before and patients after any time.")
     notes = (
         f"{result.how[:1].upper()}{result.how[1:]}. Told at round times with {policy.minimum_cell} events since the "
-        f"one before and as many at risk, rounded to what {policy.rounding} patients could move it by, given "
-        f"the effective sample size. {rule_in_words(policy)}",
+        f"one before, nobody lost or as many, and as many at risk; rounded to what {policy.rounding} patients could "
+        f"move it by, given the effective sample size. {rule_in_words(policy)}",
         left_out(result.n_dropped, policy),
     )
     tables, unit = {"table": table}, result.trial.time_unit

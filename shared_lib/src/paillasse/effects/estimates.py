@@ -126,8 +126,8 @@ class WeightedSurvival(Result):
     Attributes
     ----------
     table : pandas.DataFrame
-        A row for each arm and time: `group` (the arm), `time`, `n_risk` (rows at risk then, not weighted), `survival`,
-        `std_err`, `lower`, `upper` (on the log scale).
+        A row for each arm and time: `group` (the arm), `time`, `n_risk` (patients at risk then, not weighted; each
+        once, also where he has rows in several trials), `survival`, `std_err`, `lower`, `upper` (on the log scale).
     how : str
         The weights in words.
     """
@@ -137,7 +137,7 @@ class WeightedSurvival(Result):
     conf_level: float
     n_dropped: int
     trial: TargetTrial
-    _round: pd.DataFrame  # the same at round times, with the events until then and the arm's effective sample size
+    _round: pd.DataFrame  # the same at round times, with how many failed and were lost by then, and the arm's sizes
 
     def figure(self, title: str = ""):
         """The curves with their limits, and the numbers at risk (patients, not weights)."""
@@ -200,9 +200,10 @@ def survival_by_arm(
         last = at[-1] if len(at) else seen.time[-1]
         unit = round_number(last / 20, up=True)
         told = _survival_table(rows, own, seen, unit * np.arange(1, int(last / unit + 1e-9) + 1), z)
-        events = np.searchsorted(np.sort(rows.stop[own][seen.event]), told["time"], side="right")
-        told = told.assign(group=label, events=events, effective=weighted.table["effective"].iloc[code])
-        round_times.append(told.assign(patients=weighted.table["patients"].iloc[code]))
+        failed, left = _patients_ends(rows, own, seen.event)
+        told["events"] = np.searchsorted(np.sort(failed), told["time"], side="right")
+        told["lost"] = np.searchsorted(np.sort(left[np.isinf(failed)]), told["time"], side="left")
+        round_times.append(told.assign(group=label, **weighted.table.iloc[code][["patients", "effective"]]))
     tables, round_times = (pd.concat(each, ignore_index=True) for each in (tables, round_times))
     tables = tables[["group", "time", "n_risk", "survival", "std_err", "lower", "upper"]]
     return WeightedSurvival(tables, weighted.how, conf_level, weighted.n_dropped, weighted.trial, round_times)
@@ -214,7 +215,8 @@ def _survival_table(rows: Rows, own: np.ndarray, seen: Curve, at: np.ndarray, z:
     error = np.array([std_err(rows.by_patient(_placed(rows, own, psi))) for psi in every])
     with np.errstate(divide="ignore", invalid="ignore"):
         lower, upper = limits(survival, error / survival, "log", z)
-    n_risk = _at_risk(at, rows.stop[own], None if rows.entry is None else rows.entry[own])
+    left = _patients_ends(rows, own, seen.event)[1]
+    n_risk = len(left) - np.searchsorted(np.sort(left), at, side="left")
     columns = {"time": at, "n_risk": n_risk, "survival": survival, "std_err": error, "lower": lower, "upper": upper}
     return pd.DataFrame(columns)
 
@@ -430,10 +432,16 @@ def _event_times(seen: Curve) -> np.ndarray:
     return times[np.unique(np.linspace(0, len(times) - 1, MOST_TIMES).round().astype(int))]
 
 
-def _at_risk(times: np.ndarray, stop: np.ndarray, entry: np.ndarray | None) -> np.ndarray:
-    """Rows at risk just before each time."""
-    n = len(stop) - np.searchsorted(np.sort(stop), times, side="left")
-    return n if entry is None else n - (len(entry) - np.searchsorted(np.sort(entry), times, side="left"))
+def _patients_ends(rows: Rows, own: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """When each patient of an arm first has the event (infinite if never), and until when he is followed.
+
+    His rows begin at 0, or follow one another from there, so that he is at risk until the last ends.
+    """
+    patient = np.unique(rows.patient[own], return_inverse=True)[1]
+    failed, left = np.full(patient.max() + 1, np.inf), np.zeros(patient.max() + 1)
+    np.minimum.at(failed, patient[event], rows.stop[own][event])
+    np.maximum.at(left, patient, rows.stop[own])
+    return failed, left
 
 
 def _totals(weighted: WeightedTrial, event: np.ndarray, tau: float) -> pd.DataFrame:
