@@ -325,6 +325,7 @@ def test_a_negative_control_of_nothing_is_near_one(data):
 def results(data):
     weighted = weigh(trial(), data)
     delayed = trial(treatment_start="start", grace_period=3)
+    yield from (trial(), e_value(0.679, 0.567, 0.813))
     yield from (trial().check(data), weighted.scores, weighted, balance(weighted), hazard_ratio(weighted, cause=1))
     yield from (rmst_difference(weighted, 12), incidence_difference(weighted, 2, 12), survival_by_arm(weighted))
     yield from (doubly_robust(trial(), data, 12), sequential_trials(delayed, data, controls=2))

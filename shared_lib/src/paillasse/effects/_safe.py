@@ -18,11 +18,11 @@ from paillasse.survival.kaplan_meier import limits
 from paillasse.tables import View
 
 if TYPE_CHECKING:
-    from paillasse.effects.diagnostics import Balance, NegativeControls
+    from paillasse.effects.diagnostics import Balance, EValue, NegativeControls
     from paillasse.effects.estimates import Contrast, MarginalHazardRatio, WeightedSurvival
     from paillasse.effects.propensity import Propensity
     from paillasse.effects.sequential import SequentialTrials
-    from paillasse.effects.target_trial import TrialCheck
+    from paillasse.effects.target_trial import TargetTrial, TrialCheck
     from paillasse.effects.weights import WeightedTrial
 
 RATIOS = ("coef", "hazard_ratio", "std_err", "fixed_std_err", "lower", "upper", "z")
@@ -89,6 +89,23 @@ def safe_check(result: "TrialCheck", policy: Policy) -> Safe:
     """The checks: there is no number in them."""
     table = result.table.assign(**{MARK: "no number"})
     return Safe("TrialCheck", "The data against the target trial", {"table": table}, (), policy)
+
+
+def safe_trial(result: "TargetTrial", policy: Policy) -> Safe:
+    """The trial's own words."""
+    table = result.table.assign(**{MARK: "no number"})
+    return Safe("TargetTrial", "Target trial", {"table": table}, (result.adjusted,), policy)
+
+
+def safe_e_value(result: "EValue", policy: Policy) -> Safe:
+    """Three digits, as of the ratio that it is of; whether that may be told is known to the ratio alone."""
+    from paillasse.effects.diagnostics import E_VALUE
+
+    table = result.table.copy()
+    for name in ("ratio", "risk_ratio", "e_value"):
+        table[name] = significant(table[name])
+    notes = (E_VALUE, "Three significant digits. It may leave where the ratio may that it was made from.")
+    return Safe("EValue", "E-value", {"table": table.assign(**{MARK: ROUNDED})}, notes, policy, {"e_value": 2})
 
 
 def safe_propensity(result: "Propensity", policy: Policy) -> SafePropensity:

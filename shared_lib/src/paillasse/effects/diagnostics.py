@@ -13,9 +13,13 @@ from paillasse.effects.target_trial import TargetTrial
 from paillasse.effects.weights import WeightedTrial, weigh
 from paillasse.errors import InputError
 from paillasse.survival._design import design, parsed
-from paillasse.tables import Shown, View, need_columns
+from paillasse.tables import View, need_columns
 
 BALANCED = 0.1  # the usual threshold of a standardised difference that still passes
+E_VALUE = (
+    "A confounder that is tied to treatment and to the outcome by a risk ratio of the E-value each, beyond the "
+    "covariates, could explain the estimate away (or move its limit to 1); a weaker one could not."
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -130,7 +134,7 @@ def _smallest_cell(values: np.ndarray) -> int:
 
 
 @dataclass(frozen=True, repr=False)
-class EValue(Shown):
+class EValue(Result):
     """How strong an unmeasured confounder would have to be.
 
     Attributes
@@ -142,12 +146,13 @@ class EValue(Shown):
 
     table: pd.DataFrame
 
+    def _safe(self, policy: Policy):
+        from paillasse.effects._safe import safe_e_value
+
+        return safe_e_value(self, policy)
+
     def view(self) -> View:
-        note = (
-            "A confounder that is tied to treatment and to the outcome by a risk ratio of the E-value each, beyond the "
-            "covariates, could explain the estimate away (or move its limit to 1); a weaker one could not."
-        )
-        return View("E-value", self.table, (note,), {"e_value": 2})
+        return View("E-value", self.table, (E_VALUE,), {"e_value": 2})
 
 
 def e_value(ratio: float, lower: float, upper: float, common: bool = True) -> EValue:

@@ -10,7 +10,7 @@ from paillasse.disclosure import Policy, Result
 from paillasse.errors import InputError, did_you_mean
 from paillasse.survival._design import parsed
 from paillasse.survival._input import numbers
-from paillasse.tables import Shown, View, need_columns
+from paillasse.tables import View, need_columns
 
 Described = str | tuple[str, str]  # the trial one would run, and how the data stand in for it; or both in one text
 COMPONENTS = {
@@ -26,7 +26,7 @@ COMPONENTS = {
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
-class TargetTrial(Shown):
+class TargetTrial(Result):
     """The trial that one would run, and the columns by which the data stand in for it.
 
     Every estimate of this room asks for one. Its texts are a pair (what the trial would do, how the data emulate it),
@@ -128,9 +128,19 @@ class TargetTrial(Shown):
             rows.append([title, *_pair(told)])
         return pd.DataFrame(rows, columns=["component", "target_trial", "emulation"])
 
+    def _safe(self, policy: Policy):
+        from paillasse.effects._safe import safe_trial
+
+        return safe_trial(self, policy)
+
     def view(self) -> View:
+        return View("Target trial", self.table, (self.adjusted,))
+
+    @property
+    def adjusted(self) -> str:
+        """What is adjusted for, as a sentence."""
         covariates = self.covariates if isinstance(self.covariates, str) else " + ".join(self.covariates)
-        return View("Target trial", self.table, (f"Adjusted for: {covariates}.",))
+        return f"Adjusted for: {covariates}."
 
     def check(self, data: pd.DataFrame, started_later: bool = False) -> "TrialCheck":
         """Hold the data against the trial; what contradicts it is refused, with the number of patients.
