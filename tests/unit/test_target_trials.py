@@ -15,6 +15,7 @@ from paillasse.effects import (
     doubly_robust,
     e_value,
     hazard_ratio,
+    incidence_by_arm,
     incidence_difference,
     negative_controls,
     propensity,
@@ -28,6 +29,7 @@ from paillasse.errors import DisclosureError, InputError
 from paillasse.release.pictures import picture
 from paillasse.release.support import need_counts_of_the_policy
 from paillasse.scan.scanner import scan
+from paillasse.survival import cumulative_incidence
 
 COMPONENTS = ("eligibility", "time_zero", "assignment", "follow_up", "outcome", "contrast", "analysis")
 
@@ -261,6 +263,40 @@ def test_the_arms_turned_round_turn_the_difference_round(data):
     assert back["std_err"] == pytest.approx(there["std_err"], rel=1e-9)
 
 
+@pytest.mark.parametrize("cause", [1, 2])
+def test_without_weights_incidences_by_arm_are_those_of_aalen_and_johansen(data, cause):
+    found = incidence_by_arm(weigh(trial(), data, "none"), cause, [6, 12, 20])
+    usual = cumulative_incidence(data, "months", "cause", by="treated")
+    expected = usual.at([6, 12, 20]).query("cause == @cause")
+    np.testing.assert_allclose(found.table["incidence"], expected["incidence"], rtol=1e-12)
+    np.testing.assert_allclose(found.table["std_err"], expected["std_err"], rtol=1e-9)
+    np.testing.assert_allclose(found.table[["lower", "upper"]], expected[["lower", "upper"]], rtol=1e-9)
+    assert found.table["n_risk"].tolist() == expected["n_risk"].tolist()
+
+
+@pytest.mark.parametrize("kind", ["overlap", "clones"])
+def test_a_curve_of_incidence_ends_at_the_incidence(data, kind):
+    delayed = trial(treatment_start="start", grace_period=3)
+    weighted = weigh(trial(), data) if kind == "overlap" else clones(delayed, data, every=1)
+    curve = incidence_by_arm(weighted, 1, [3, 12]).table.query("time == 12")
+    end = incidence_difference(weighted, 1, 12).table
+    np.testing.assert_allclose(curve[["incidence", "std_err"]], end[["estimate", "std_err"]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("curves", [survival_by_arm, lambda weighted: incidence_by_arm(weighted, 1)])
+def test_the_numbers_at_risk_of_a_figure_are_those_of_the_follow_up(data, curves):
+    figure = curves(weigh(trial(), data)).figure()
+    (row,) = (trace for trace in figure.data if trace.name == "treated, at risk")
+    months = data.loc[data["treated"] == 1, "months"]
+    assert [int(text.replace(",", "")) for text in row.text] == [(months >= time).sum() for time in row.x]
+    assert row.x[-1] == 40
+
+
+def test_an_incidence_of_no_cause_is_refused(data):
+    with pytest.raises(InputError, match="no event of cause 7"):
+        incidence_by_arm(weigh(trial(), data), 7)
+
+
 def test_all_causes_together_and_survival_make_one(data):
     weighted = weigh(trial(), data, "iptw")
     causes = [incidence_difference(weighted, cause, 12).table["estimate"].to_numpy() for cause in (1, 2)]
@@ -328,6 +364,7 @@ def results(data):
     yield from (trial(), e_value(0.679, 0.567, 0.813))
     yield from (trial().check(data), weighted.scores, weighted, balance(weighted), hazard_ratio(weighted, cause=1))
     yield from (rmst_difference(weighted, 12), incidence_difference(weighted, 2, 12), survival_by_arm(weighted))
+    yield incidence_by_arm(weighted, 1)
     yield from (doubly_robust(trial(), data, 12), sequential_trials(delayed, data, controls=2))
     yield from (clones(delayed, data, 1), negative_controls(trial(), data, {"Injury": ("injury_months", "injury")}))
 

@@ -18,8 +18,9 @@ from paillasse.survival.kaplan_meier import limits
 from paillasse.tables import View
 
 if TYPE_CHECKING:
+    from paillasse.effects.by_arm import WeightedIncidence, WeightedSurvival
     from paillasse.effects.diagnostics import Balance, EValue, NegativeControls
-    from paillasse.effects.estimates import Contrast, MarginalHazardRatio, WeightedSurvival
+    from paillasse.effects.estimates import Contrast, MarginalHazardRatio
     from paillasse.effects.propensity import Propensity
     from paillasse.effects.sequential import SequentialTrials
     from paillasse.effects.target_trial import TargetTrial, TrialCheck
@@ -70,6 +71,22 @@ class SafeWeightedSurvival(Safe):
         from paillasse.figures import survival_curves
 
         return self.captioned(survival_curves(self.table, self.time_unit, title, self.policy.rounding))
+
+
+@dataclass(frozen=True, repr=False)
+class SafeWeightedIncidence(Safe):
+    """Weighted incidences that may leave: `table` as in WeightedIncidence at round times, straight between them."""
+
+    cause: int = 1
+    time_unit: str = ""
+
+    def figure(self, title: str = ""):
+        """The curves at the round times and the numbers at risk."""
+        from paillasse.figures import cumulative_incidence_curves
+
+        causes = {self.cause: f"cause {self.cause}"}
+        drawn = cumulative_incidence_curves(self.table, self.table, causes, self.time_unit, title, self.policy.rounding)
+        return self.captioned(drawn)
 
 
 @dataclass(frozen=True, repr=False)
@@ -206,6 +223,22 @@ def safe_controls(result: "NegativeControls", policy: Policy) -> SafeHazardRatio
 
 def safe_survival(result: "WeightedSurvival", policy: Policy) -> SafeWeightedSurvival:
     """The curves at round times between which enough have the event and after which enough are at risk."""
+    table, notes = _safe_curves(result, "survival", 1.0, policy)
+    tables, unit = {"table": table}, result.trial.time_unit
+    return SafeWeightedSurvival("WeightedSurvival", "Survival by arm", tables, notes, policy, {"time": 1}, unit)
+
+
+def safe_incidence(result: "WeightedIncidence", policy: Policy) -> SafeWeightedIncidence:
+    """As the curves of survival; who has another cause's event is lost to this one."""
+    table, notes = _safe_curves(result, "incidence", 0.0, policy)
+    table.insert(1, "cause", result.cause)
+    title, own = "Cumulative incidence by arm", (result.cause, result.trial.time_unit)
+    return SafeWeightedIncidence("WeightedIncidence", title, {"table": table}, notes, policy, {"time": 1}, *own)
+
+
+def _safe_curves(
+    result: "WeightedSurvival | WeightedIncidence", name: str, start: float, policy: Policy
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     parts, z = [], half_width(result.conf_level)
     for group, curve in result._round.groupby("group", sort=False):
         n, effective = int(curve["patients"].iloc[0]), curve["effective"].iloc[0]
@@ -219,12 +252,13 @@ def safe_survival(result: "WeightedSurvival", policy: Policy) -> SafeWeightedSur
                 last, gone = events, lost
         told = curve.iloc[shown]
         size = max(rounded(effective, policy), policy.rounding)
-        survival = np.append(1.0, as_a_mean(told["survival"], size, 1, policy))
+        value = np.append(start, as_a_mean(told[name], size, 1, policy))
         error = np.append(0.0, significant(told["std_err"], 2))
         with np.errstate(divide="ignore", invalid="ignore"):
-            lower, upper = limits(survival, error / survival, "log", z)
+            lower, upper = limits(value, error / value, "log", z)
+        lower[0] = upper[0] = start
         n_risk = rounded(np.append(n, told["n_risk"]), policy)
-        columns = {"group": group, "time": np.append(0.0, told["time"]), "n_risk": n_risk, "survival": survival}
+        columns = {"group": group, "time": np.append(0.0, told["time"]), "n_risk": n_risk, name: value}
         parts.append(pd.DataFrame(columns | {"std_err": error, "lower": lower, "upper": upper, MARK: ROUNDED}))
     table = pd.concat(parts, ignore_index=True)
     if not (table["time"] > 0).any():
@@ -235,8 +269,7 @@ def safe_survival(result: "WeightedSurvival", policy: Policy) -> SafeWeightedSur
         f"move it by, given the effective sample size. {rule_in_words(policy)}",
         left_out(result.n_dropped, policy),
     )
-    tables, unit = {"table": table}, result.trial.time_unit
-    return SafeWeightedSurvival("WeightedSurvival", "Survival by arm", tables, notes, policy, {"time": 1}, unit)
+    return table, notes
 
 
 def safe_sequential(result: "SequentialTrials", policy: Policy) -> Safe:

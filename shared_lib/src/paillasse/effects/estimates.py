@@ -1,4 +1,4 @@
-"""Estimates of a weighted trial: survival by arm, differences of restricted means and incidences, the hazard ratio."""
+"""Estimates of a weighted trial: differences of restricted means and of incidences, the hazard ratio."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from paillasse.disclosure import Policy, Result
-from paillasse.disclosure.estimates import round_number
-from paillasse.effects._curves import Curve, curve, incidence_at, restricted_mean, survival_at
+from paillasse.effects._curves import Curve, curve, incidence_at, restricted_mean
 from paillasse.effects._rows import Rows, std_err
 from paillasse.effects.target_trial import TargetTrial
 from paillasse.effects.weights import WeightedTrial
@@ -18,10 +17,7 @@ from paillasse.survival._cox_fit import maximise
 from paillasse.survival._input import half_width
 from paillasse.survival._partial_likelihood import evaluate, risk_sets, score_residuals
 from paillasse.survival.cox import TIES
-from paillasse.survival.kaplan_meier import limits
-from paillasse.tables import View, rows_left_out, time_decimals
-
-MOST_TIMES = 200  # of a curve that is asked for without times: enough for the eye
+from paillasse.tables import View, rows_left_out
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,108 +115,6 @@ class MarginalHazardRatio(Result):
         return View("Marginal hazard ratio", self.table[columns], notes)
 
 
-@dataclass(frozen=True, repr=False)
-class WeightedSurvival(Result):
-    """Survival by arm in the weighted trial.
-
-    Attributes
-    ----------
-    table : pandas.DataFrame
-        A row for each arm and time: `group` (the arm), `time`, `n_risk` (patients at risk then, not weighted; each
-        once, also where he has rows in several trials), `survival`, `std_err`, `lower`, `upper` (on the log scale).
-    how : str
-        The weights in words.
-    """
-
-    table: pd.DataFrame
-    how: str
-    conf_level: float
-    n_dropped: int
-    trial: TargetTrial
-    _round: pd.DataFrame  # the same at round times, with how many failed and were lost by then, and the arm's sizes
-
-    def figure(self, title: str = ""):
-        """The curves with their limits, and the numbers at risk (patients, not weights)."""
-        from paillasse.figures import survival_curves
-
-        return survival_curves(self.table, time_unit=self.trial.time_unit, title=title)
-
-    def _safe(self, policy: Policy):
-        from paillasse.effects._safe import safe_survival
-
-        return safe_survival(self, policy)
-
-    def view(self) -> View:
-        table = self.table.groupby("group", sort=False).tail(1)
-        notes = (
-            f"{self.how[:1].upper()}{self.how[1:]}; {100 * self.conf_level:g}% limits, at the last time asked for.",
-            *rows_left_out(self.n_dropped),
-        )
-        return View("Survival by arm", table, notes, {"time": time_decimals(self.table["time"])})
-
-
-def survival_by_arm(
-    weighted: WeightedTrial, times: Sequence[float] | None = None, conf_level: float = 0.95
-) -> WeightedSurvival:
-    """Weighted Kaplan-Meier estimate in each arm.
-
-    The standard error is by influence functions: the infinitesimal jackknife, with the estimation of the weights.
-
-    Parameters
-    ----------
-    weighted : WeightedTrial
-    times : list of float, optional
-        Times of the table; by default the event times of the arm, of more than 200 every so manieth.
-    conf_level : float
-
-    Returns
-    -------
-    WeightedSurvival
-
-    Raises
-    ------
-    InputError
-        If an arm is not followed until the last of the times, or these are no times.
-
-    References
-    ----------
-    Xie and Liu (2005), Stat Med 24:3089.
-    """
-    z, rows, tables, round_times = half_width(conf_level), weighted._rows, [], []
-    if times is not None:
-        times = np.sort(np.atleast_1d(np.asarray(times, dtype=float)))
-        if not len(times) or not (np.isfinite(times) & (times >= 0)).all() or times[-1] == 0:
-            raise InputError("times are numbers from 0 on, one beyond 0 at least.")
-    for code, label in enumerate(weighted.trial.labels):
-        own, seen = _curve(rows, code)
-        at = _event_times(seen) if times is None else times
-        if times is not None and (at > seen.time[-1]).any() and seen.survival[-1] > 0:
-            raise InputError(f"Arm {label!r} is not followed until the last of the times.")
-        tables.append(_survival_table(rows, own, seen, at, z).assign(group=label))
-        last = at[-1] if len(at) else seen.time[-1]
-        unit = round_number(last / 20, up=True)
-        told = _survival_table(rows, own, seen, unit * np.arange(1, int(last / unit + 1e-9) + 1), z)
-        failed, left = _patients_ends(rows, own, seen.event)
-        told["events"] = np.searchsorted(np.sort(failed), told["time"], side="right")
-        told["lost"] = np.searchsorted(np.sort(left[np.isinf(failed)]), told["time"], side="left")
-        round_times.append(told.assign(group=label, **weighted.table.iloc[code][["patients", "effective"]]))
-    tables, round_times = (pd.concat(each, ignore_index=True) for each in (tables, round_times))
-    tables = tables[["group", "time", "n_risk", "survival", "std_err", "lower", "upper"]]
-    return WeightedSurvival(tables, weighted.how, conf_level, weighted.n_dropped, weighted.trial, round_times)
-
-
-def _survival_table(rows: Rows, own: np.ndarray, seen: Curve, at: np.ndarray, z: float) -> pd.DataFrame:
-    """One arm's lines."""
-    survival, every = survival_at(seen, at)
-    error = np.array([std_err(rows.by_patient(_placed(rows, own, psi))) for psi in every])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lower, upper = limits(survival, error / survival, "log", z)
-    left = _patients_ends(rows, own, seen.event)[1]
-    n_risk = len(left) - np.searchsorted(np.sort(left), at, side="left")
-    columns = {"time": at, "n_risk": n_risk, "survival": survival, "std_err": error, "lower": lower, "upper": upper}
-    return pd.DataFrame(columns)
-
-
 def rmst_difference(weighted: WeightedTrial, tau: float, conf_level: float = 0.95) -> Contrast:
     r"""Difference of the restricted mean survival times up to `tau`, second arm less first.
 
@@ -252,11 +146,11 @@ def rmst_difference(weighted: WeightedTrial, tau: float, conf_level: float = 0.9
     need_horizon(tau)
     rows, means, influence = weighted._rows, [], []
     for code, label in enumerate(weighted.trial.labels):
-        own, seen = _curve(rows, code)
+        own, seen = curve_of(rows, code)
         need_follow_up(seen, tau, label)
         mean, psi = restricted_mean(seen, tau)
         means.append(mean)
-        influence.append(_placed(rows, own, psi))
+        influence.append(placed(rows, own, psi))
     unit = f" {weighted.trial.time_unit}".rstrip()
     measure = f"Restricted mean survival time up to {tau:g}{unit}"
     return _contrast(weighted, measure, means, np.column_stack(influence), tau, conf_level, float(tau), rows.cause > 0)
@@ -287,14 +181,13 @@ def incidence_difference(weighted: WeightedTrial, cause: int, tau: float, conf_l
     """
     need_horizon(tau)
     rows, values, influence = weighted._rows, [], []
-    if not (rows.cause == cause).any():
-        raise InputError(f"There is no event of cause {cause!r} in column {weighted.trial.event!r}.")
+    need_cause(weighted, cause)
     for code, label in enumerate(weighted.trial.labels):
-        own, seen = _curve(rows, code)
+        own, seen = curve_of(rows, code)
         need_follow_up(seen, tau, label)
         value, psi = incidence_at(seen, rows.cause[own] == cause, tau)
         values.append(value)
-        influence.append(_placed(rows, own, psi))
+        influence.append(placed(rows, own, psi))
     unit = f" {weighted.trial.time_unit}".rstrip()
     measure = f"Cumulative incidence of cause {cause} by {tau:g}{unit}"
     own_cause = rows.cause == cause
@@ -383,6 +276,11 @@ def need_horizon(tau: float) -> None:
         raise InputError("The horizon tau is a positive time.")
 
 
+def need_cause(weighted: WeightedTrial, cause: int) -> None:
+    if not (weighted._rows.cause == cause).any():
+        raise InputError(f"There is no event of cause {cause!r} in column {weighted.trial.event!r}.")
+
+
 def need_follow_up(seen: Curve, tau: float, label: str) -> None:
     """Refuse a horizon up to which an arm is not known."""
     if seen.time[-1] < tau and seen.survival[-1] > 0:
@@ -412,36 +310,17 @@ def _contrast(weighted, measure, values, psi, tau, conf_level, span, event) -> C
     )
 
 
-def _curve(rows: Rows, code: int) -> tuple[np.ndarray, Curve]:
+def curve_of(rows: Rows, code: int) -> tuple[np.ndarray, Curve]:
     own = rows.of_arm(code)
     entry = None if rows.entry is None else rows.entry[own]
     return own, curve(rows.stop[own], rows.cause[own] > 0, rows.weights[own], entry)
 
 
-def _placed(rows: Rows, own: np.ndarray, psi: np.ndarray) -> np.ndarray:
+def placed(rows: Rows, own: np.ndarray, psi: np.ndarray) -> np.ndarray:
     """ψ of one arm's rows among all rows."""
     every = np.zeros(len(rows.stop))
     every[own] = psi
     return every
-
-
-def _event_times(seen: Curve) -> np.ndarray:
-    times = seen.time[seen.n_event > 0]
-    if len(times) <= MOST_TIMES:
-        return times
-    return times[np.unique(np.linspace(0, len(times) - 1, MOST_TIMES).round().astype(int))]
-
-
-def _patients_ends(rows: Rows, own: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """When each patient of an arm first has the event (infinite if never), and until when he is followed.
-
-    His rows begin at 0, or follow one another from there, so that he is at risk until the last ends.
-    """
-    patient = np.unique(rows.patient[own], return_inverse=True)[1]
-    failed, left = np.full(patient.max() + 1, np.inf), np.zeros(patient.max() + 1)
-    np.minimum.at(failed, patient[event], rows.stop[own][event])
-    np.maximum.at(left, patient, rows.stop[own])
-    return failed, left
 
 
 def _totals(weighted: WeightedTrial, event: np.ndarray, tau: float) -> pd.DataFrame:
