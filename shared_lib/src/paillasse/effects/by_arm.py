@@ -99,9 +99,12 @@ class WeightedIncidence(Result):
 def survival_by_arm(
     weighted: WeightedTrial, times: Sequence[float] | None = None, conf_level: float = 0.95
 ) -> WeightedSurvival:
-    """Weighted Kaplan-Meier estimate in each arm.
+    r"""Weighted Kaplan-Meier estimate in each arm.
 
-    The standard error is by influence functions: the infinitesimal jackknife, with the estimation of the weights.
+    .. math:: \hat S_a(t) = \prod_{u \le t} \left(1 - \frac{d_a(u)}{n_a(u)}\right)
+
+    with d the weighted events and n the weight at risk in arm a. The standard error is by influence functions: the
+    infinitesimal jackknife, with the estimation of the weights.
 
     Parameters
     ----------
@@ -122,6 +125,15 @@ def survival_by_arm(
     References
     ----------
     Xie and Liu (2005), Stat Med 24:3089.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world, weigh
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> weighted = weigh(trials.trial, trials.data)
+    >>> survival_by_arm(weighted, [365, 730]).table["survival"].round(1).tolist()
+    [0.5, 0.3, 0.5, 0.3]
     """
 
     died = weighted._rows.cause > 0
@@ -164,6 +176,15 @@ def incidence_by_arm(
     References
     ----------
     Aalen and Johansen (1978), Scand J Stat 5:141.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world, weigh
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> weighted = weigh(trials.trial, trials.data)
+    >>> incidence_by_arm(weighted, 1, [365, 730]).table["incidence"].round(1).tolist()
+    [0.5, 0.7, 0.5, 0.7]
     """
     need_cause(weighted, cause)
     counted = weighted._rows.cause == cause

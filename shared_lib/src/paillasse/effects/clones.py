@@ -71,6 +71,14 @@ def clones(trial: TargetTrial, data: pd.DataFrame, every: float, starts: str = "
     References
     ----------
     Hernán (2018), BMJ 360:k182. Cain and others (2010), Int J Biostat 6:18, on starts that follow a distribution.
+
+    Examples
+    --------
+    >>> from paillasse.effects import rmst_difference, simulated_world
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> weighted = clones(world.trial(), world.patients(800, seed=1), every=30)
+    >>> weighted.table["patients"].tolist()
+    [800, 800]
     """
     if starts not in STARTS:
         raise InputError(f"starts={starts!r} is not known. {did_you_mean(starts, STARTS)}")

@@ -74,7 +74,11 @@ def balance(
     covariates: str | Sequence[str] | None = None,
     at: float = 0.0,
 ) -> Balance:
-    """Compare the covariates of both arms, before and after weighting.
+    r"""Compare the covariates of both arms, before and after weighting.
+
+    .. math:: (\bar x_1 - \bar x_0) / s
+
+    with weighted means of the arms, and s the standard deviation of all patients, not weighted.
 
     Parameters
     ----------
@@ -94,6 +98,15 @@ def balance(
     References
     ----------
     Austin (2009), Stat Med 28:3083.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world, weigh
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> weighted = weigh(trials.trial, trials.data)
+    >>> balance(weighted).largest.round(1).tolist()
+    [0.1, 0.0]
     """
     rows, seen = weighted._rows, weighted._cohort
     every, names = seen.x, seen.design.names
@@ -254,6 +267,16 @@ def negative_controls(
     References
     ----------
     Lipsitch, Tchetgen Tchetgen and Cohen (2010), Epidemiology 21:383.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> injured = np.random.default_rng(1).exponential(500, len(trials.data)).round()
+    >>> data = trials.data.assign(injury_day=injured, injury=1)
+    >>> negative_controls(trials.trial, data, {"Injury": ("injury_day", "injury")}).table["outcome"].tolist()
+    ['Injury']
     """
     if not outcomes:
         raise InputError("Name at least one negative-control outcome.")

@@ -142,6 +142,15 @@ def rmst_difference(weighted: WeightedTrial, tau: float, conf_level: float = 0.9
     References
     ----------
     Royston and Parmar (2013), BMC Med Res Methodol 13:152. Conner and others (2019), Stat Med 38:3832.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world, weigh
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> weighted = weigh(trials.trial, trials.data)
+    >>> rmst_difference(weighted, tau=730).difference[["difference", "std_err"]].round().iloc[0].tolist()
+    [11.0, 23.0]
     """
     need_horizon(tau)
     rows, means, influence = weighted._rows, [], []
@@ -178,6 +187,19 @@ def incidence_difference(weighted: WeightedTrial, cause: int, tau: float, conf_l
     ------
     InputError
         If nobody has an event of that cause, or an arm is not followed until `tau`.
+
+    References
+    ----------
+    Aalen and Johansen (1978), Scand J Stat 5:141. The curves: :func:`incidence_by_arm`.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world, weigh
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> weighted = weigh(trials.trial, trials.data)
+    >>> incidence_difference(weighted, cause=1, tau=730).table["estimate"].round(1).tolist()
+    [0.7, 0.7]
     """
     need_horizon(tau)
     rows, values, influence = weighted._rows, [], []
@@ -224,6 +246,15 @@ def hazard_ratio(
     ----------
     Lin and Wei (1989), J Am Stat Assoc 84:1074. Austin (2016), Stat Med 35:5642; Shu and others (2021), Biometrics 77:
     1101, on estimated weights.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world, weigh
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> weighted = weigh(trials.trial, trials.data)
+    >>> hazard_ratio(weighted).table["hazard_ratio"].round(1).tolist()
+    [1.0]
     """
     if ties not in TIES:
         raise InputError(f"ties={ties!r} is not known. {did_you_mean(ties, TIES)}")

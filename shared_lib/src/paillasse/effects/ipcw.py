@@ -46,6 +46,15 @@ def reweigh_lost(weighted: WeightedTrial, data: pd.DataFrame, lost: str, every: 
     References
     ----------
     Robins and Finkelstein (2000), Biometrics 56:779.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world, weigh
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> weighted = weigh(trials.trial, trials.data)
+    >>> reweigh_lost(weighted, trials.data, "lost", every=30).how
+    'overlap weights (patients for whom both arms were likely); inverse probability of staying, in intervals of 30'
     """
     rows, seen, trial = weighted._rows, weighted._cohort, weighted.trial
     if rows.entry is not None:

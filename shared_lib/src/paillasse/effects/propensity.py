@@ -99,6 +99,14 @@ def propensity(
     References
     ----------
     Rosenbaum and Rubin (1983), Biometrika 70:41. Chernozhukov and others (2018), Econom J 21:C1.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> propensity(trials.trial, trials.data).table[["low", "high"]].sum().tolist()
+    [0, 0]
     """
     if method not in METHODS:
         raise InputError(f"method={method!r} is not known. {did_you_mean(method, METHODS)}")

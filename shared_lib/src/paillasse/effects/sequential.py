@@ -86,6 +86,14 @@ def sequential_trials(
     References
     ----------
     Hernán and others (2008), Epidemiology 19:766. Gran and others (2010), Stat Med 29:2757.
+
+    Examples
+    --------
+    >>> from paillasse.effects import simulated_world
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> trials.data[["partner", "lost"]].value_counts(sort=False).index.tolist()
+    [('none', 0), ('none', 1), ('partner', 0)]
     """
     if trial.treatment_start is None:
         raise InputError("Sequential trials need `treatment_start`, the column of the time at which treatment started.")

@@ -37,6 +37,24 @@ def confounded_sample(trial: TargetTrial, data: pd.DataFrame, chance: str, seed:
     ------
     InputError
         If q is not between 0 and 1.
+
+    References
+    ----------
+    Gentzel, Pruthi and Jensen (2021), Proc Mach Learn Res 139 (observational samples of randomised trials).
+
+    Examples
+    --------
+    >>> from paillasse.effects import TargetTrial
+    >>> trial = TargetTrial(
+    ...     eligibility="Stage III", time_zero="By lot", assignment="By lot", follow_up="5 years", outcome="Death",
+    ...     contrast="Intention to treat", analysis="Cox", arms={0: "observed", 1: "treated"}, treatment="arm",
+    ...     duration="years", event="died", covariates="age",
+    ... )
+    >>> age = np.arange(400) % 40 + 40
+    >>> data = pd.DataFrame({"age": age, "arm": np.arange(400) // 40 % 2, "years": 5, "died": 0, "chance": age / 100})
+    >>> sample = confounded_sample(trial, data, "chance", seed=1)
+    >>> bool(sample.query("arm == 1")["age"].mean() > sample.query("arm == 0")["age"].mean() + 1)
+    True
     """
     need_columns(data, [chance])
     seen = cohort(trial, data)

@@ -111,6 +111,14 @@ def weigh(
     References
     ----------
     Li, Morgan and Zaslavsky (2018), J Am Stat Assoc 113:390. Lunceford and Davidian (2004), Stat Med 23:2937.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> weigh(trials.trial, trials.data).table["arm"].tolist()
+    ['backbone alone', 'backbone and the partner']
     """
     if kind not in KINDS:
         raise InputError(f"kind={kind!r} is not known. {did_you_mean(kind, KINDS)}")
