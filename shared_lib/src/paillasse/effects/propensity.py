@@ -81,6 +81,8 @@ def propensity(
         A row a patient. Rows with a missing value in a column used are left out and counted.
     method : {"logistic", "boosting"}
         Logistic regression, or scikit-learn's histogram gradient boosting (100 trees of at most 15 leaves, rate 0.1).
+        Trees need many patients: with 800, where logistic regression was right, they gave a doubly robust estimate
+        three times its standard error.
     folds : int
         With 2 or more, each part's patients are predicted by the model of the others (cross-fitting).
     seed : int
