@@ -196,6 +196,13 @@ def test_intervals_have_a_length(data, every):
         reweigh_lost(weigh(trial(), data), data, "gone", every=every)
 
 
+def test_who_is_lost_is_weighed_for_once_and_not_among_clones(data):
+    cloned = clones(trial(treatment_start="start", grace_period=3), data, every=1)
+    for cut in (cloned, reweigh_lost(weigh(trial(), data), data, "gone", every=6)):
+        with pytest.raises(InputError, match="These rows are cut already"):
+            reweigh_lost(cut, data, "gone", every=6)
+
+
 def test_who_is_lost_cannot_have_the_event(data):
     with pytest.raises(InputError, match="are lost .* and have the event"):
         reweigh_lost(weigh(trial(), data), data.assign(gone=1), "gone", every=6)

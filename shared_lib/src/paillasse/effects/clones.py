@@ -47,7 +47,9 @@ def clones(trial: TargetTrial, data: pd.DataFrame, every: float, starts: str = "
     not started by the last interval start then. Few patients stand for many, and where few start in that interval the
     limits are too short: of simulated 95 % limits 85 % held with 18 such patients, 94 % with 60 or more; take longer
     intervals. "observed": at the times of those who start, whoever the patient is; steadier where few start. Standard
-    errors take the estimation of :math:`h` into account and are summed over the clones of a patient.
+    errors take the estimation of :math:`h` into account and are summed over the clones of a patient. Whoever is lost
+    to follow-up is taken to be lost by chance; where that depends on covariates, make sequential trials and weigh them
+    by :func:`reweigh_lost`.
 
     Parameters
     ----------

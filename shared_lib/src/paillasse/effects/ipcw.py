@@ -58,7 +58,10 @@ def reweigh_lost(weighted: WeightedTrial, data: pd.DataFrame, lost: str, every: 
     """
     rows, seen, trial = weighted._rows, weighted._cohort, weighted.trial
     if rows.entry is not None:
-        raise InputError("These rows are cut already: weigh for who was lost first, with what weigh() gives.")
+        raise InputError(
+            "These rows are cut already: who is lost is weighed for once, on what weigh() gives. Clones have no such "
+            "weights; sequential_trials() may."
+        )
     need_same_data(trial, seen, data)
     need_columns(data, [lost])
     own = data[[lost]].iloc[seen.positions]
