@@ -85,7 +85,7 @@ def scored(seed: int, n: int = PATIENTS) -> pd.DataFrame:
             truth = world.truth(HORIZON).set_index("partner")
         patients = world.patients(n, seed, misclassified=changed.get("misclassified", 0.0))
         began = time.process_time()
-        effects = combination_effects(patients, covariates, horizon=HORIZON)
+        effects = combination_effects(world.trial(covariates), patients, horizon=HORIZON)
         ranking = rank(effects, penalties=[0, PENALTY], best=BEST, q=Q, seed=seed)
         seconds = time.process_time() - began
         partners = effects.table["partner"].tolist()

@@ -57,7 +57,7 @@ def test_the_ranking_runs_on_secure_claims_and_records_safe_tables(enclave, tmp_
     assert state["state"] == "ok"
     assert {each["data_set"] for each in state["inputs"]["data_sets"]} >= set(TABLES)
     told = {file.name.removesuffix(".safe.json") for file in result.parent.glob("*.safe.json")}
-    assert told == {"ranking", "effects", "specifications", "flow"}
+    assert told == {"target_trial", "ranking", "effects", "specifications", "flow"}
     shown = (result.parent / "notebook.ipynb").read_text(encoding="utf-8")
     assert shown.count("(safe form)") >= 4
     assert "Exact numbers" not in shown

@@ -141,7 +141,23 @@ clone_rows <- function(case, starts) {
   rows[rows$stop > rows$late & rows$w > 0, ]
 }
 
+# Sequential trials: at each start within 1 year, the starters and all who are followed then and have not started.
+trials <- do.call(rbind, lapply(sort(unique(data$start[starter])), function(s) {
+  treated <- which(starter & data$start == s)
+  control <- which(data$years >= s & (is.na(data$start) | data$start > s))
+  id <- c(treated, control); arm <- rep(1:0, c(length(treated), length(control)))
+  leaves <- arm == 0 & !is.na(data$start[id])
+  data.frame(id, arm, begin = s, stop = ifelse(leaves, data$start[id], data$years[id]) - s,
+             died = ifelse(leaves, 0, data$event[id]), cause = ifelse(leaves, 0, data$cause[id]), data[id, covariates])
+}))
+
+sequential_weights <- function(case) {
+  e <- logistic(trials$arm, trials[c(covariates, "begin")], case[trials$id])
+  case[trials$id] * ifelse(trials$arm == 1, 1 - e, e)
+}
+
 answer <- function(case, kind) {
+  if (kind == "sequential") return(estimates(trials, sequential_weights(case)))
   if (kind %in% c("none", "overlap", "iptw", "stabilised")) return(estimates(whole, case * weights_of(kind, case)))
   if (kind == "staying") return(estimates(cut, (case * weights_of("overlap", case))[cut$id] * staying(case)))
   rows <- clone_rows(case, kind)
@@ -199,7 +215,7 @@ doubly <- function() {
   list(means = colMeans(values), difference = mean(difference), std_err = sqrt(sum((difference - mean(difference))^2)) / n)
 }
 
-kinds <- c("none", "overlap", "iptw", "stabilised", "staying", "natural", "observed")
+kinds <- c("none", "overlap", "iptw", "stabilised", "staying", "natural", "observed", "sequential")
 answers <- c(
   sapply(kinds, function(kind) jackknife(kind), simplify = FALSE),
   list(robust = sapply(kinds[1:4], robust, simplify = FALSE), doubly = doubly())

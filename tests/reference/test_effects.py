@@ -18,6 +18,7 @@ from paillasse.effects import (
     incidence_difference,
     reweigh_lost,
     rmst_difference,
+    sequential_trials,
     survival_by_arm,
     weigh,
 )
@@ -25,7 +26,7 @@ from paillasse.effects import (
 ROOT = Path(__file__).parents[2]
 R = json.loads(Path(__file__).with_name("effects_r.json").read_text())
 TIMES, TAU = [1, 3, 5], 5
-WEIGHTED = ("none", "overlap", "iptw", "stabilised", "staying", "natural", "observed")
+WEIGHTED = ("none", "overlap", "iptw", "stabilised", "staying", "natural", "observed", "sequential")
 
 
 def close(ours, theirs, rtol):
@@ -56,8 +57,12 @@ def trial(**columns):
 def weighted(data, kind):
     if kind == "staying":
         return reweigh_lost(weigh(trial(), data), data, "lost", every=2)
+    delayed = trial(treatment_start="start", grace_period=1)
     if kind in ("natural", "observed"):
-        return clones(trial(treatment_start="start", grace_period=1), data, every=0.25, starts=kind)
+        return clones(delayed, data, every=0.25, starts=kind)
+    if kind == "sequential":
+        trials = sequential_trials(delayed, data.drop(columns="lost"))
+        return weigh(trials.trial, trials.data)
     return weigh(trial(), data, kind)
 
 

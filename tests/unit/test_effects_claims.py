@@ -349,6 +349,14 @@ def test_rows_that_cannot_be_events_are_refused_and_counted(changed, said):
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.parametrize("wrong", [{"start": "day"}, {"start": "atc", "weight": "day"}])
+def test_what_is_no_day_or_no_number_is_refused_without_its_value(wrong):
+    claims = ibis.memtable({"patient": ["a"], "atc": ["2021-01-01"], "day": ["secret"]})
+    with pytest.raises(InputError, match=r"events \(drug\) cannot be read \(ConversionException\)") as error:
+        event_table(claims, "drug", value="atc", **wrong)
+    assert "secret" not in str(error.value)
+
+
 def test_a_row_without_a_code_is_no_event_and_one_without_an_end_is_of_a_day():
     schema = {"patient": "string", "atc": "string", "day": "date", "out": "date"}
     rows = CLAIMS | {"atc": ["L01FF02", None], "out": [None, None]}
@@ -363,6 +371,8 @@ def test_one_pseudonym_in_two_databases_is_refused():
     assert len(pooled({"north": north, "south": ibis.memtable({"who": ["c"]})}, patient="who").execute()) == 4
     with pytest.raises(InputError, match="other columns"):
         pooled({"north": north, "south": ibis.memtable({"id": ["c"]})}, patient="who")
+    with pytest.raises(InputError, match="No table was given"):
+        pooled({}, patient="who")
 
 
 DRUG = [("p0001", "L01FF02", 1.0, 300, 300)]

@@ -15,6 +15,7 @@ from paillasse.effects.simulation import COVARIATES
 from paillasse.errors import DisclosureError, InputError
 
 NAMES = list(COVARIATES)
+TRIAL = simulated_world(seed=3).trial()
 EDGES = np.array([0, 5, 10])
 WINDOW = 30
 
@@ -26,7 +27,7 @@ def patients():
 
 @pytest.fixture(scope="module")
 def effects(patients):
-    return combination_effects(patients, NAMES)
+    return combination_effects(TRIAL, patients)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def test_one_combination_is_what_sequential_trials_of_it_alone_give(patients):
     from paillasse.effects import TargetTrial, reweigh_lost, rmst_difference, sequential_trials, weigh
 
     own = simulated_world(seed=3, n_partners=2, n_classes=1, started=0.3).patients(1500, seed=4)
-    made = combination_effects(own, NAMES, horizon=12).table.iloc[0]
+    made = combination_effects(TRIAL, own, horizon=12).table.iloc[0]
     is_first = own["partner"] == made["partner"]
     own["first_start"] = own["partner_start"].where(is_first)
     own["other_start"] = own["partner_start"].where(~is_first)
@@ -111,7 +112,7 @@ def test_one_combination_is_what_sequential_trials_of_it_alone_give(patients):
 
 
 def test_the_order_of_the_rows_does_not_matter(patients, effects):
-    shuffled = combination_effects(patients.sample(frac=1, random_state=1), NAMES)
+    shuffled = combination_effects(TRIAL, patients.sample(frac=1, random_state=1))
     pd.testing.assert_frame_equal(shuffled.table, effects.table, rtol=1e-7)
     np.testing.assert_allclose(shuffled.covariance, effects.covariance, rtol=1e-6, atol=1e-12)
 
@@ -126,7 +127,7 @@ def test_who_never_could_have_started_does_not_count_as_immortal(patients):
     """Ever against never from the backbone's start gains months by immortal time alone; trials by day do not."""
     world = simulated_world(seed=3, n_partners=8, n_classes=2, without_effect=1.0)
     drawn = world.patients(20_000, seed=5)
-    trials = combination_effects(drawn, NAMES).table["delta_rmst"].mean()
+    trials = combination_effects(TRIAL, drawn).table["delta_rmst"].mean()
     alive = np.minimum(drawn["duration"], 730) / (365.25 / 12)
     naive = alive[drawn["partner"] != "none"].mean() - alive[drawn["partner"] == "none"].mean()
     assert naive > 1.5
@@ -135,7 +136,7 @@ def test_who_never_could_have_started_does_not_count_as_immortal(patients):
 
 def test_limits_hold_the_truth_and_the_estimates_are_not_biased():
     world = simulated_world(seed=7, n_partners=24, n_classes=4)
-    table = combination_effects(world.patients(30_000, seed=7), NAMES).table.set_index("partner")
+    table = combination_effects(TRIAL, world.patients(30_000, seed=7)).table.set_index("partner")
     truth = world.truth(n=5000).set_index("partner").loc[table.index]
     for name, most in (("delta_rmst", 0.25), ("delta_toxicity", 0.01)):
         inside = (table[f"{name}_lower"] <= truth[name]) & (truth[name] <= table[f"{name}_upper"])
@@ -148,7 +149,7 @@ def test_coverage_is_that_of_the_limits_over_many_worlds():
     inside, z, toxic = [], [], []
     for seed in range(101, 113):
         world = simulated_world(seed=seed, n_partners=30, n_classes=5)
-        table = combination_effects(world.patients(40_000, seed=seed), NAMES).table.set_index("partner")
+        table = combination_effects(TRIAL, world.patients(40_000, seed=seed)).table.set_index("partner")
         truth = world.truth(n=5000).set_index("partner").loc[table.index]
         z += ((table["delta_rmst"] - truth["delta_rmst"]) / table["delta_rmst_std_err"]).tolist()
         true = truth["delta_toxicity"]
@@ -166,7 +167,7 @@ def test_partners_that_cannot_be_estimated_are_listed_with_the_reason(patients):
     immortal = data.index[data["partner"] == "partner_03"]
     data.loc[immortal, ["duration", "toxicity_time"]] = 900
     data.loc[immortal, ["death", "toxicity"]] = 0
-    made = combination_effects(data, NAMES)
+    made = combination_effects(TRIAL, data)
     reasons = made.not_estimable.set_index("partner")["reason"]
     assert "fewer than 40" in reasons["partner_02"]
     assert "none of its starters died" in reasons["partner_03"]
@@ -176,34 +177,38 @@ def test_partners_that_cannot_be_estimated_are_listed_with_the_reason(patients):
 
 def test_separated_arms_have_no_estimate(patients):
     data = patients.assign(only=(patients["partner"] == "partner_01").astype(int) * 1.0)
-    reasons = combination_effects(data, [*NAMES, "only"]).not_estimable.set_index("partner")["reason"]
+    lost = combination_effects(replace(TRIAL, covariates=[*NAMES, "only"]), data).not_estimable
+    reasons = lost.set_index("partner")["reason"]
     assert "nobody alone is like its starters" in reasons["partner_01"]
 
 
 BAD = {
-    "a column that is not there": (dict(), dict(duration="days"), "no column 'days'"),
-    "a start without a day": (dict(partner_start=np.nan), dict(), "no day for a partner"),
-    "a start before the backbone": (dict(partner_start=-3.0), dict(), "before the start of the backbone"),
-    "a start after the end": (dict(partner_start=9999.0), dict(), "after the end of follow-up"),
-    "negative follow-up": (dict(duration=-1.0), dict(), "negative durations"),
-    "a death that is neither": (dict(death=2), dict(), "1 for death"),
-    "a toxicity of a fourth kind": (dict(toxicity=3), dict(), "2 for death without"),
-    "a toxicity after the end": (dict(toxicity_time=99_999), dict(), "is after 'duration'"),
-    "everybody with a partner": (dict(), dict(none="nobody"), "nobody without a partner"),
-    "a horizon of nothing": (dict(), dict(horizon=0), "horizon must be a positive number"),
-    "arms that are too small": (dict(), dict(least=10_000), "No partner can be estimated"),
+    "a column that is not there": ({}, {"duration": "days"}, {}, "no column 'days'"),
+    "a start without a day": ({"partner_start": np.nan}, {}, {}, "no day for a partner"),
+    "a start before the backbone": ({"partner_start": -3.0}, {}, {}, "2 patients started treatment before time zero"),
+    "a start after the end": ({"partner_start": 9999.0}, {}, {}, "2 patients started treatment after their follow-up"),
+    "a covariate of later": ({"age": 70.0}, {"measured_at": {"age": "age"}}, {}, "'age' measured after time zero"),
+    "negative follow-up": ({"duration": -1.0}, {}, {}, "negative durations"),
+    "a death that is neither": ({"death": 2}, {}, {}, "1 for death"),
+    "a toxicity of a fourth kind": ({"toxicity": 3}, {}, {}, "2 for death without"),
+    "a toxicity after the end": ({"toxicity_time": 99_999}, {}, {}, "is after 'duration'"),
+    "everybody with a partner": ({}, {"arms": {"nobody": "alone", "partner": "both"}}, {}, "nobody without a partner"),
+    "no grace period": ({}, {"grace_period": 0}, {}, "a positive `grace_period`"),
+    "covariates that are alike": ({}, {"covariates": "alike"}, {}, "No covariate differs between patients"),
+    "a horizon of nothing": ({}, {}, {"horizon": 0}, "horizon must be a positive number"),
+    "arms that are too small": ({}, {}, {"least": 10_000}, "No partner can be estimated"),
 }
 
 
-@pytest.mark.parametrize(("changed", "asked", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input_is_refused_without_a_patients_value(patients, changed, asked, message):
-    data = patients.copy()
+@pytest.mark.parametrize(("changed", "trial", "asked", "message"), BAD.values(), ids=BAD.keys())
+def test_bad_input_is_refused_without_a_patients_value(patients, changed, trial, asked, message):
+    data = patients.assign(alike=1)
     has = data.index[data["partner"] != "none"][:2]
     for name, value in changed.items():
         data[name] = data[name].astype(float)
         data.loc[has, name] = value
     with pytest.raises(InputError, match=message) as refused:
-        combination_effects(data, NAMES, **asked)
+        combination_effects(replace(TRIAL, **trial), data, **asked)
     assert str(data.loc[has[0], "age"]) not in str(refused.value)
 
 
@@ -211,13 +216,13 @@ def test_a_partner_of_two_classes_is_refused(patients):
     data = patients.copy()
     data.loc[data.index[data["partner"] == "partner_01"][0], "partner_class"] = "class_b"
     with pytest.raises(InputError, match="more than one value of 'partner_class'"):
-        combination_effects(data, NAMES)
+        combination_effects(TRIAL, data)
 
 
 def test_rows_with_missing_values_are_left_out_and_counted(patients, effects):
     data = patients.copy()
     data.loc[data.index[:7], "age"] = np.nan
-    made = combination_effects(data, NAMES)
+    made = combination_effects(TRIAL, data)
     assert made.n_dropped == 7
     assert made.n == effects.n - 7
     assert "7 rows were left out" in repr(made)
@@ -259,7 +264,7 @@ def test_the_truth_is_what_drawn_patients_show_without_confounding():
     """With everybody's choice by lot, a plain comparison from the day of starting has the truth in its limits."""
     world = simulated_world(seed=5, n_partners=2, n_classes=1, started=0.5)
     world = replace(world, _habits=np.zeros_like(world._habits))
-    made = combination_effects(world.patients(60_000, seed=9), ["age"]).table.set_index("partner")
+    made = combination_effects(world.trial(["age"]), world.patients(60_000, seed=9)).table.set_index("partner")
     truth = world.truth(n=20_000).set_index("partner")
     for name in ("delta_rmst", "delta_toxicity"):
         assert (abs(made[name] - truth[name]) < 3 * made[f"{name}_std_err"]).all()

@@ -16,7 +16,7 @@ from paillasse.effects import (
 from paillasse.effects.ranking import _draws, _posterior_of_spreads
 from paillasse.errors import DisclosureError, InputError
 
-FEW = ["age", "poor_performance"]
+TRIAL = simulated_world(seed=2).trial(["age", "poor_performance"])
 
 
 def estimated(delta, error, toxicity=None, classes=3, n=500, shared=0.0):
@@ -266,9 +266,9 @@ def test_a_combination_that_beats_the_backbone_but_not_the_partner_is_not_said_t
     world = simulated_world(seed=2, n_partners=3, n_classes=1)
     world.partners.loc[0, "log_hazard_ratio"] = -0.8
     patients = world.patients(12_000, seed=1)
-    effects = combination_effects(patients, FEW)
-    weak = synergy(effects, patients, alone(world, 0.5, 5), FEW).table.iloc[0]
-    strong = synergy(effects, patients, alone(world, 1.6, 5), FEW).table.iloc[0]
+    effects = combination_effects(TRIAL, patients)
+    weak = synergy(effects, patients, alone(world, 0.5, 5)).table.iloc[0]
+    strong = synergy(effects, patients, alone(world, 1.6, 5)).table.iloc[0]
     assert weak["versus_backbone"] > 1
     assert weak["excess"] == min(weak["versus_backbone"], weak["versus_partner"])
     assert weak["p_value"] < 0.01
@@ -279,11 +279,27 @@ def test_a_combination_that_beats_the_backbone_but_not_the_partner_is_not_said_t
 def test_partners_nobody_had_alone_are_listed():
     world = simulated_world(seed=2, n_partners=3, n_classes=1)
     patients = world.patients(8000, seed=1)
-    made = synergy(combination_effects(patients, FEW), patients, alone(world, 0.5, 5), FEW)
+    made = synergy(combination_effects(TRIAL, patients), patients, alone(world, 0.5, 5))
     assert made.not_estimable["reason"].str.contains("had it alone").all()
     assert len(made.not_estimable) == 2
-    with pytest.raises(InputError, match="No partner was given alone"):
-        synergy(combination_effects(patients, FEW), patients, alone(world, 0.5, 5).head(5), FEW)
+    with pytest.raises(InputError, match="'partner_01': fewer than 40 patients had it alone"):
+        synergy(combination_effects(TRIAL, patients), patients, alone(world, 0.5, 5).head(5))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"duration": -1}, "negative durations"),
+        ({"death": "y"}, "must hold numbers"),
+        ({"poor_performance": np.nan}, "nobody is in arm 'partner alone'"),
+    ],
+)
+def test_patients_alone_who_cannot_be_are_refused(changed, message):
+    world = simulated_world(seed=2, n_partners=3, n_classes=1)
+    patients = world.patients(8000, seed=1)
+    others = alone(world, 0.5, 5).assign(**changed)
+    with pytest.raises(InputError, match=message):
+        synergy(combination_effects(TRIAL, patients), patients, others)
 
 
 @pytest.mark.parametrize("policy", [Policy(11, 5), Policy(20, 10)], ids=str)
@@ -294,9 +310,9 @@ def test_safe_forms_are_whole_again_when_read_and_pass_the_look_at_their_counts(
     world = simulated_world(seed=2, n_partners=6, n_classes=2)
     patients = world.patients(8000, seed=1)
     others = world.patients(8000, seed=5).query("partner == 'partner_01'")
-    effects = combination_effects(patients, FEW)
+    effects = combination_effects(TRIAL, patients)
     curve = specification_curve(sweep(), ["horizon", "cut"], "gain", "low", "high")
-    made = [effects, rank(effects, best=2), curve, synergy(effects, patients, others, FEW)]
+    made = [effects, rank(effects, best=2), curve, synergy(effects, patients, others)]
     for result in made:
         safe = result.disclose(policy)
         need_counts_of_the_policy(safe, policy, safe.of)

@@ -60,5 +60,5 @@ def test_the_same_seed_draws_the_same_sample(benchmark):
 
 def test_a_chance_of_one_is_refused(benchmark):
     data = benchmark.colon().assign(chance=1.0)
-    with pytest.raises(InputError, match="'chance' holds probabilities that are not between 0 and 1"):
+    with pytest.raises(InputError, match="'chance' holds what is no probability between 0 and 1"):
         confounded_sample(benchmark.TRIAL, data, "chance", 7)

@@ -15,6 +15,7 @@ from paillasse.effects import (
     doubly_robust,
     e_value,
     hazard_ratio,
+    incidence_by_arm,
     incidence_difference,
     negative_controls,
     propensity,
@@ -28,6 +29,7 @@ from paillasse.errors import DisclosureError, InputError
 from paillasse.release.pictures import picture
 from paillasse.release.support import need_counts_of_the_policy
 from paillasse.scan.scanner import scan
+from paillasse.survival import cumulative_incidence
 
 COMPONENTS = ("eligibility", "time_zero", "assignment", "follow_up", "outcome", "contrast", "analysis")
 
@@ -95,6 +97,16 @@ def test_data_that_contradict_the_trial_are_refused_with_the_number_of_patients(
         weigh(trial(**columns), data)
 
 
+def test_arms_of_one_name_are_refused():
+    with pytest.raises(InputError, match="Both arms of the target trial are called 'a'"):
+        trial(arms={0: "a", 1: "a"})
+
+
+def test_the_time_of_a_covariate_that_is_none_is_refused(data):
+    with pytest.raises(InputError, match="measured_at names 'aeg', which is no covariate. Did you mean 'age'"):
+        trial(measured_at={"aeg": "start"}).check(data)
+
+
 def test_a_patient_of_two_rows_counts_once():
     data = pd.DataFrame({"id": [1, 1, 2], "start": -1.0})
     with pytest.raises(InputError, match=r"^2 patients started"):
@@ -126,10 +138,27 @@ def test_what_cannot_be_compared_is_refused(data, columns, changed, told):
         weigh(trial(**columns), data.assign(**changed))
 
 
-def test_an_error_holds_no_value_of_a_patient(data):
-    secret = data.assign(months=np.where(data.index == 5, -123.456, data["months"]))
+@pytest.mark.parametrize("folds", [1, 4])
+def test_trees_that_separate_the_arms_are_refused(data, folds):
+    with pytest.raises(InputError, match="The scores separate the arms 'control' and 'treated'"):
+        weigh(trial(covariates="age + twin"), data.assign(twin=data["treated"]), method="boosting", folds=folds)
+
+
+def test_negative_follow_up_of_who_started_is_refused_as_such(data):
+    delayed = trial(treatment_start="start", grace_period=3)
+    for make in (sequential_trials, lambda *given: clones(*given, every=1)):
+        with pytest.raises(InputError, match="'months' holds negative durations: 1500 of 1500"):
+            make(delayed, data.assign(months=-data["months"]))
+
+
+@pytest.mark.parametrize("changed", [{"months": -123.456}, {"months": "123.456 m"}, {"gone": "123.456"}])
+def test_an_error_holds_no_value_of_a_patient(data, changed):
+    delayed, secret = trial(treatment_start="start", grace_period=3), data.astype({"months": object, "gone": object})
+    (name, value), *_ = changed.items()
+    secret[name] = secret[name].where(data.index != 5, value).infer_objects()
     with pytest.raises(InputError) as refused:
-        weigh(trial(), secret)
+        sequential_trials(delayed, secret)
+        reweigh_lost(weigh(trial(), secret.astype({"months": float})), secret, "gone", every=6)
     assert "123.456" not in str(refused.value)
 
 
@@ -139,6 +168,39 @@ def test_a_horizon_beyond_the_follow_up_of_an_arm_is_refused(data):
             estimate(weigh(trial(), data), 99)
     with pytest.raises(InputError, match="is not followed until tau = 99"):
         doubly_robust(trial(), data, 99)
+
+
+@pytest.mark.parametrize("times", [[], [0], [-1, 2], [1, np.nan]])
+def test_what_are_no_times_is_refused(data, times):
+    with pytest.raises(InputError, match="times are numbers from 0 on"):
+        survival_by_arm(weigh(trial(), data), times)
+
+
+@pytest.mark.parametrize("others", [lambda d: d.head(9), lambda d: d.iloc[::-1]])
+def test_other_data_than_the_weights_were_made_of_are_refused(data, others):
+    weighted = weigh(trial(), data)
+    for look in (lambda d: reweigh_lost(weighted, d, "gone", every=6), lambda d: balance(weighted, d, ["sex"])):
+        with pytest.raises(InputError, match="These are not the data that the weights were made of"):
+            look(others(data))
+
+
+@pytest.mark.parametrize("changed", [2, np.nan])
+def test_who_is_lost_is_told_by_one_and_zero(data, changed):
+    with pytest.raises(InputError, match="'gone' must be 1 for a lost row and 0 otherwise: 1500 of 1500"):
+        reweigh_lost(weigh(trial(), data), data.assign(gone=changed), "gone", every=6)
+
+
+@pytest.mark.parametrize("every", [0, np.inf, np.nan])
+def test_intervals_have_a_length(data, every):
+    with pytest.raises(InputError, match="is a positive time"):
+        reweigh_lost(weigh(trial(), data), data, "gone", every=every)
+
+
+def test_who_is_lost_is_weighed_for_once_and_not_among_clones(data):
+    cloned = clones(trial(treatment_start="start", grace_period=3), data, every=1)
+    for cut in (cloned, reweigh_lost(weigh(trial(), data), data, "gone", every=6)):
+        with pytest.raises(InputError, match="These rows are cut already"):
+            reweigh_lost(cut, data, "gone", every=6)
 
 
 def test_who_is_lost_cannot_have_the_event(data):
@@ -151,6 +213,13 @@ def test_clones_need_a_grace_period_and_sequential_trials_a_start(data):
         clones(trial(treatment_start="start"), data, every=1)
     with pytest.raises(InputError, match="need `treatment_start`"):
         sequential_trials(trial(), data)
+
+
+def test_ties_and_parts_that_are_none_are_refused(data):
+    with pytest.raises(InputError, match="ties='exact' is not known"):
+        hazard_ratio(weigh(trial(), data), ties="exact")
+    with pytest.raises(InputError, match="folds is a whole number"):
+        weigh(trial(), data, folds=1.5)
 
 
 def test_a_mistyped_kind_is_met_with_the_nearest(data):
@@ -199,6 +268,40 @@ def test_the_arms_turned_round_turn_the_difference_round(data):
     back = rmst_difference(weigh(trial(arms={1: "treated", 0: "control"}), data), 12).difference.iloc[0]
     assert back["difference"] == pytest.approx(-there["difference"], rel=1e-9)
     assert back["std_err"] == pytest.approx(there["std_err"], rel=1e-9)
+
+
+@pytest.mark.parametrize("cause", [1, 2])
+def test_without_weights_incidences_by_arm_are_those_of_aalen_and_johansen(data, cause):
+    found = incidence_by_arm(weigh(trial(), data, "none"), cause, [6, 12, 20])
+    usual = cumulative_incidence(data, "months", "cause", by="treated")
+    expected = usual.at([6, 12, 20]).query("cause == @cause")
+    np.testing.assert_allclose(found.table["incidence"], expected["incidence"], rtol=1e-12)
+    np.testing.assert_allclose(found.table["std_err"], expected["std_err"], rtol=1e-9)
+    np.testing.assert_allclose(found.table[["lower", "upper"]], expected[["lower", "upper"]], rtol=1e-9)
+    assert found.table["n_risk"].tolist() == expected["n_risk"].tolist()
+
+
+@pytest.mark.parametrize("kind", ["overlap", "clones"])
+def test_a_curve_of_incidence_ends_at_the_incidence(data, kind):
+    delayed = trial(treatment_start="start", grace_period=3)
+    weighted = weigh(trial(), data) if kind == "overlap" else clones(delayed, data, every=1)
+    curve = incidence_by_arm(weighted, 1, [3, 12]).table.query("time == 12")
+    end = incidence_difference(weighted, 1, 12).table
+    np.testing.assert_allclose(curve[["incidence", "std_err"]], end[["estimate", "std_err"]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("curves", [survival_by_arm, lambda weighted: incidence_by_arm(weighted, 1)])
+def test_the_numbers_at_risk_of_a_figure_are_those_of_the_follow_up(data, curves):
+    figure = curves(weigh(trial(), data)).figure()
+    (row,) = (trace for trace in figure.data if trace.name == "treated, at risk")
+    months = data.loc[data["treated"] == 1, "months"]
+    assert [int(text.replace(",", "")) for text in row.text] == [(months >= time).sum() for time in row.x]
+    assert row.x[-1] == 40
+
+
+def test_an_incidence_of_no_cause_is_refused(data):
+    with pytest.raises(InputError, match="no event of cause 7"):
+        incidence_by_arm(weigh(trial(), data), 7)
 
 
 def test_all_causes_together_and_survival_make_one(data):
@@ -265,8 +368,10 @@ def test_a_negative_control_of_nothing_is_near_one(data):
 def results(data):
     weighted = weigh(trial(), data)
     delayed = trial(treatment_start="start", grace_period=3)
+    yield from (trial(), e_value(0.679, 0.567, 0.813))
     yield from (trial().check(data), weighted.scores, weighted, balance(weighted), hazard_ratio(weighted, cause=1))
     yield from (rmst_difference(weighted, 12), incidence_difference(weighted, 2, 12), survival_by_arm(weighted))
+    yield incidence_by_arm(weighted, 1)
     yield from (doubly_robust(trial(), data, 12), sequential_trials(delayed, data, controls=2))
     yield from (clones(delayed, data, 1), negative_controls(trial(), data, {"Injury": ("injury_months", "injury")}))
 
@@ -291,6 +396,33 @@ def test_a_safe_form_holds_no_count_that_is_not_rounded(data):
                 if name in table:
                     counts = table[name].dropna().astype(int)
                     assert (counts % 5 == 0).all() and (counts >= 10).all(), (result, name)
+
+
+def test_a_control_of_many_trials_is_one_patient(data):
+    trials = sequential_trials(trial(treatment_start="start", grace_period=3), data)
+    controls = trials.data[trials.data["treated"] == 0]
+    assert len(controls) > 5 * controls["patient_of_trial"].nunique()
+    died = controls.loc[controls["cause"] > 0, "patient_of_trial"].nunique()
+    left = controls.loc[controls["lost"] == 1, "patient_of_trial"].nunique()
+    assert trials.table.loc[0, ["events", "left_arm"]].tolist() == [died, left]
+    weighted = weigh(trials.trial, trials.data)
+    assert weighted.table["events"].iloc[0] == died
+    followed = controls.groupby("patient_of_trial")["months"].max()
+    own = survival_by_arm(weighted, [0, 6, 12]).table.query("group == 'control'")
+    assert own["n_risk"].tolist() == [(followed >= time).sum() for time in (0, 6, 12)]
+
+
+def test_between_the_times_of_a_safe_curve_nobody_is_lost_or_enough_are(data):
+    lost = data.assign(months=np.where(data.index % 3 == 0, data["months"] / 2, data["months"]))
+    lost["cause"] = np.where(data.index % 3 == 0, 0, lost["cause"])
+    safe = survival_by_arm(weigh(trial(), lost)).disclose(Policy(11, 5)).table
+    for arm, label in enumerate(("control", "treated")):
+        own = lost[lost["treated"] == arm]
+        gone = own.loc[own["cause"] == 0, "months"].to_numpy()
+        told = safe.loc[safe["group"] == label, "time"]
+        between = np.diff([(gone < time).sum() for time in told])
+        assert len(told) > 5
+        assert ((between == 0) | (between >= 11)).all()
 
 
 def test_the_safe_form_of_a_contrast_hides_what_five_patients_could_move(data):

@@ -6,6 +6,7 @@ correction; each function says which.
 """
 
 from paillasse.effects.analysis_table import AnalysisTable, analysis_table
+from paillasse.effects.by_arm import WeightedIncidence, WeightedSurvival, incidence_by_arm, survival_by_arm
 from paillasse.effects.claims import event_table, exposures, lines, named, pooled, sessions_of_unknown_molecule
 from paillasse.effects.clones import clones
 from paillasse.effects.codes import CodeList, code_list
@@ -22,11 +23,9 @@ from paillasse.effects.doubly_robust import doubly_robust
 from paillasse.effects.estimates import (
     Contrast,
     MarginalHazardRatio,
-    WeightedSurvival,
     hazard_ratio,
     incidence_difference,
     rmst_difference,
-    survival_by_arm,
 )
 from paillasse.effects.ipcw import reweigh_lost
 from paillasse.effects.propensity import Propensity, propensity
@@ -55,6 +54,7 @@ __all__ = [
     "Synergy",
     "TargetTrial",
     "TrialCheck",
+    "WeightedIncidence",
     "WeightedSurvival",
     "WeightedTrial",
     "World",
@@ -69,6 +69,7 @@ __all__ = [
     "event_table",
     "exposures",
     "hazard_ratio",
+    "incidence_by_arm",
     "incidence_difference",
     "lines",
     "named",

@@ -51,19 +51,14 @@ def curve(stop, event, weights, entry=None) -> Curve:
     return Curve(at.time, n_risk, at.n_event, survival, weights, event, axis.up_to(stop), enter)
 
 
-def survival_at(seen: Curve, times: np.ndarray) -> tuple[np.ndarray, Iterator[np.ndarray]]:
-    """S at some times, and ψ of the rows time by time, since all together would be rows × times."""
-    place = np.searchsorted(seen.time, times, side="right")
-    survival = np.append(1.0, seen.survival)[place]
+def survival_at(seen: Curve, times: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
+    """S at some times with ψ of the rows, time by time, since all together would be rows × times."""
     jump = inverse(seen.n_risk - seen.n_event, seen.n_risk)
     drift = jump * seen.n_event * inverse(seen.n_risk)
-
-    def derivatives():
-        for level, last in zip(survival, place):
-            inside = np.arange(len(seen.time)) < last
-            yield -level * seen.martingale(np.where(inside, jump, 0.0), np.where(inside, drift, 0.0))
-
-    return survival, derivatives()
+    for last in np.searchsorted(seen.time, times, side="right"):
+        level = seen.survival[last - 1] if last else 1.0
+        inside = np.arange(len(seen.time)) < last
+        yield level, -level * seen.martingale(np.where(inside, jump, 0.0), np.where(inside, drift, 0.0))
 
 
 def restricted_mean(seen: Curve, tau: float) -> tuple[float, np.ndarray]:

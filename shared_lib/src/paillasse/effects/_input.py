@@ -63,6 +63,19 @@ def cohort(trial: TargetTrial, data: pd.DataFrame, arms_follow: bool = False) ->
     )
 
 
+def need_same_data(trial: TargetTrial, seen: Cohort, data: pd.DataFrame) -> None:
+    """Refuse other data than the weights were made of: rows are found by their place."""
+    need_columns(data, [trial.duration])
+    if seen.positions[-1] < len(data):
+        given = pd.to_numeric(data[trial.duration].iloc[seen.positions], errors="coerce").to_numpy(dtype=float)
+        if np.allclose(given, seen.duration, rtol=1e-6, atol=1e-6):  # tied times were mended
+            return
+    raise InputError(
+        f"These are not the data that the weights were made of, or their rows were put in another order (column "
+        f"{trial.duration!r} differs)."
+    )
+
+
 def need_two_arms(trial: TargetTrial, treated: np.ndarray, patient: np.ndarray) -> None:
     """Refuse an arm of nobody or of one, of whom no variance can be known."""
     for label, arm in zip(trial.labels, (~treated, treated)):

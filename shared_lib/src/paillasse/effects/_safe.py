@@ -18,11 +18,12 @@ from paillasse.survival.kaplan_meier import limits
 from paillasse.tables import View
 
 if TYPE_CHECKING:
-    from paillasse.effects.diagnostics import Balance, NegativeControls
-    from paillasse.effects.estimates import Contrast, MarginalHazardRatio, WeightedSurvival
+    from paillasse.effects.by_arm import WeightedIncidence, WeightedSurvival
+    from paillasse.effects.diagnostics import Balance, EValue, NegativeControls
+    from paillasse.effects.estimates import Contrast, MarginalHazardRatio
     from paillasse.effects.propensity import Propensity
     from paillasse.effects.sequential import SequentialTrials
-    from paillasse.effects.target_trial import TrialCheck
+    from paillasse.effects.target_trial import TargetTrial, TrialCheck
     from paillasse.effects.weights import WeightedTrial
 
 RATIOS = ("coef", "hazard_ratio", "std_err", "fixed_std_err", "lower", "upper", "z")
@@ -73,6 +74,22 @@ class SafeWeightedSurvival(Safe):
 
 
 @dataclass(frozen=True, repr=False)
+class SafeWeightedIncidence(Safe):
+    """Weighted incidences that may leave: `table` as in WeightedIncidence at round times, straight between them."""
+
+    cause: int = 1
+    time_unit: str = ""
+
+    def figure(self, title: str = ""):
+        """The curves at the round times and the numbers at risk."""
+        from paillasse.figures import cumulative_incidence_curves
+
+        causes = {self.cause: f"cause {self.cause}"}
+        drawn = cumulative_incidence_curves(self.table, self.table, causes, self.time_unit, title, self.policy.rounding)
+        return self.captioned(drawn)
+
+
+@dataclass(frozen=True, repr=False)
 class SafeBalance(Safe):
     """Standardised differences that may leave: `table` as in Balance, and `mark`."""
 
@@ -89,6 +106,23 @@ def safe_check(result: "TrialCheck", policy: Policy) -> Safe:
     """The checks: there is no number in them."""
     table = result.table.assign(**{MARK: "no number"})
     return Safe("TrialCheck", "The data against the target trial", {"table": table}, (), policy)
+
+
+def safe_trial(result: "TargetTrial", policy: Policy) -> Safe:
+    """The trial's own words."""
+    table = result.table.assign(**{MARK: "no number"})
+    return Safe("TargetTrial", "Target trial", {"table": table}, (result.adjusted,), policy)
+
+
+def safe_e_value(result: "EValue", policy: Policy) -> Safe:
+    """Three digits, as of the ratio that it is of; whether that may be told is known to the ratio alone."""
+    from paillasse.effects.diagnostics import E_VALUE
+
+    table = result.table.copy()
+    for name in ("ratio", "risk_ratio", "e_value"):
+        table[name] = significant(table[name])
+    notes = (E_VALUE, "Three significant digits. It may leave where the ratio may that it was made from.")
+    return Safe("EValue", "E-value", {"table": table.assign(**{MARK: ROUNDED})}, notes, policy, {"e_value": 2})
 
 
 def safe_propensity(result: "Propensity", policy: Policy) -> SafePropensity:
@@ -189,36 +223,53 @@ def safe_controls(result: "NegativeControls", policy: Policy) -> SafeHazardRatio
 
 def safe_survival(result: "WeightedSurvival", policy: Policy) -> SafeWeightedSurvival:
     """The curves at round times between which enough have the event and after which enough are at risk."""
+    table, notes = _safe_curves(result, "survival", 1.0, policy)
+    tables, unit = {"table": table}, result.trial.time_unit
+    return SafeWeightedSurvival("WeightedSurvival", "Survival by arm", tables, notes, policy, {"time": 1}, unit)
+
+
+def safe_incidence(result: "WeightedIncidence", policy: Policy) -> SafeWeightedIncidence:
+    """As the curves of survival; who has another cause's event is lost to this one."""
+    table, notes = _safe_curves(result, "incidence", 0.0, policy)
+    table.insert(1, "cause", result.cause)
+    title, own = "Cumulative incidence by arm", (result.cause, result.trial.time_unit)
+    return SafeWeightedIncidence("WeightedIncidence", title, {"table": table}, notes, policy, {"time": 1}, *own)
+
+
+def _safe_curves(
+    result: "WeightedSurvival | WeightedIncidence", name: str, start: float, policy: Policy
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     parts, z = [], half_width(result.conf_level)
     for group, curve in result._round.groupby("group", sort=False):
         n, effective = int(curve["patients"].iloc[0]), curve["effective"].iloc[0]
         if n < policy.minimum_cell:
             raise DisclosureError(f"no safe form: an arm has fewer than {policy.minimum_cell} patients.")
-        shown, last = [], 0
-        for place, (events, n_risk) in enumerate(zip(curve["events"], curve["n_risk"])):
-            if events - last >= policy.minimum_cell and n_risk >= policy.minimum_cell:
+        shown, last, gone, least = [], 0, 0, policy.minimum_cell
+        for place, (events, lost, n_risk) in enumerate(zip(curve["events"], curve["lost"], curve["n_risk"])):
+            few_lost = 0 < lost - gone < least  # who counts may subtract
+            if events - last >= least and n_risk >= least and not few_lost:
                 shown.append(place)
-                last = events
+                last, gone = events, lost
         told = curve.iloc[shown]
         size = max(rounded(effective, policy), policy.rounding)
-        survival = np.append(1.0, as_a_mean(told["survival"], size, 1, policy))
+        value = np.append(start, as_a_mean(told[name], size, 1, policy))
         error = np.append(0.0, significant(told["std_err"], 2))
         with np.errstate(divide="ignore", invalid="ignore"):
-            lower, upper = limits(survival, error / survival, "log", z)
+            lower, upper = limits(value, error / value, "log", z)
+        lower[0] = upper[0] = start
         n_risk = rounded(np.append(n, told["n_risk"]), policy)
-        columns = {"group": group, "time": np.append(0.0, told["time"]), "n_risk": n_risk, "survival": survival}
+        columns = {"group": group, "time": np.append(0.0, told["time"]), "n_risk": n_risk, name: value}
         parts.append(pd.DataFrame(columns | {"std_err": error, "lower": lower, "upper": upper, MARK: ROUNDED}))
     table = pd.concat(parts, ignore_index=True)
     if not (table["time"] > 0).any():
         raise DisclosureError("no safe form: no arm has enough events before and patients after any time.")
     notes = (
         f"{result.how[:1].upper()}{result.how[1:]}. Told at round times with {policy.minimum_cell} events since the "
-        f"one before and as many at risk, rounded to what {policy.rounding} patients could move it by, given "
-        f"the effective sample size. {rule_in_words(policy)}",
+        f"one before, nobody lost or as many, and as many at risk; rounded to what {policy.rounding} patients could "
+        f"move it by, given the effective sample size. {rule_in_words(policy)}",
         left_out(result.n_dropped, policy),
     )
-    tables, unit = {"table": table}, result.trial.time_unit
-    return SafeWeightedSurvival("WeightedSurvival", "Survival by arm", tables, notes, policy, {"time": 1}, unit)
+    return table, notes
 
 
 def safe_sequential(result: "SequentialTrials", policy: Policy) -> Safe:

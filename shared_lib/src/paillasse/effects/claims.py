@@ -57,7 +57,8 @@ def event_table(
     Raises
     ------
     InputError
-        There is no such column; or rows have no patient or no first day, or end before they start: how many.
+        There is no such column; or rows have no patient or no first day, or end before they start: how many; or a
+        column holds what is no day or no number.
 
     Examples
     --------
@@ -88,6 +89,7 @@ def event_table(
             "have no patient": events["patient"].isnull(),
             "have no first day": events["start"].isnull(),
             "end before they start": events["end"] < events["start"],
+            "have a weight that is no number": events["weight"].isnan(),
         },
     )
     return events
@@ -125,6 +127,8 @@ def pooled(tables: "Mapping[str, ibis.Table]", patient: str = "patient") -> "ibi
     """
     import ibis
 
+    if not tables:
+        raise InputError("No table was given to be pooled.")
     first = next(iter(tables.values()))
     for name, table in tables.items():
         if set(table.columns) != set(first.columns):
@@ -406,7 +410,13 @@ def _beside(given: "ibis.Table", begins: "ibis.Table", grace: int) -> "ibis.Tabl
 def refuse_rows(table: "ibis.Table", what: str, wrong: "Mapping[str, ibis.Value]") -> None:
     """Refuse a table in which a condition holds for some rows; one query."""
     sums = {f"n{place}": condition.sum().coalesce(0) for place, condition in enumerate(wrong.values())}
-    found = list(zip(table.agg(**sums).execute().iloc[0].astype(int), wrong))
+    try:
+        counted = table.agg(**sums).execute()
+    except Exception as error:  # the database's own, whose message may quote a value
+        raise InputError(
+            f"The {what} cannot be read ({type(error).__name__}). Does a column hold what is no day or no number?"
+        ) from None
+    found = list(zip(counted.iloc[0].astype(int), wrong))
     if any(count for count, _ in found):
         told = "; ".join(f"{count:,} {reason}" for count, reason in found if count)
         raise InputError(f"Of the {what}, {told}. Correct them or leave them out before.")

@@ -44,9 +44,12 @@ def clones(trial: TargetTrial, data: pd.DataFrame, every: float, starts: str = "
     Until the start also the interval k counts by half (a factor 1 − h/2), since whoever starts in it does so about its
     middle: with that the length of the intervals hardly matters.
     The strategy says how starts spread over the grace period, by :math:`h^*`. "natural": as they do, and all who have
-    not started by the last interval start then; few patients stand for many. "observed": at the times of those who
-    start, whoever the patient is; steadier where few start. Standard errors take the estimation of :math:`h` into
-    account and are summed over the clones of a patient.
+    not started by the last interval start then. Few patients stand for many, and where few start in that interval the
+    limits are too short: of simulated 95 % limits 85 % held with 18 such patients, 94 % with 60 or more; take longer
+    intervals. "observed": at the times of those who start, whoever the patient is; steadier where few start. Standard
+    errors take the estimation of :math:`h` into account and are summed over the clones of a patient. Whoever is lost
+    to follow-up is taken to be lost by chance; where that depends on covariates, make sequential trials and weigh them
+    by :func:`reweigh_lost`.
 
     Parameters
     ----------
@@ -70,6 +73,14 @@ def clones(trial: TargetTrial, data: pd.DataFrame, every: float, starts: str = "
     References
     ----------
     Hernán (2018), BMJ 360:k182. Cain and others (2010), Int J Biostat 6:18, on starts that follow a distribution.
+
+    Examples
+    --------
+    >>> from paillasse.effects import rmst_difference, simulated_world
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> weighted = clones(world.trial(), world.patients(800, seed=1), every=30)
+    >>> weighted.table["patients"].tolist()
+    [800, 800]
     """
     if starts not in STARTS:
         raise InputError(f"starts={starts!r} is not known. {did_you_mean(starts, STARTS)}")

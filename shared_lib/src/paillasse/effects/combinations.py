@@ -1,6 +1,5 @@
 """Many combinations at once: starting each partner beside a backbone treatment, against the backbone alone."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +9,11 @@ from threadpoolctl import threadpool_limits
 from paillasse.disclosure import Policy, Result
 from paillasse.effects._starts import Starts, fit_starts
 from paillasse.effects._trials import DAYS_A_MONTH, Contrast, Followed, contrast, first_cause, mean_survival
+from paillasse.effects.target_trial import TargetTrial
 from paillasse.errors import InputError
 from paillasse.survival._design import design, parsed
 from paillasse.survival._input import half_width, outcome_by_cause, refuse
-from paillasse.tables import View, need_columns, rows_left_out
+from paillasse.tables import View, rows_left_out
 
 BANDS = 7  # of the days of starting: within one the intensities are constant and the weights the same
 MOST_SHOWN = 18  # partners of a table that is shown; a scan takes twenty lines of numbers for patients
@@ -41,6 +41,8 @@ class CombinationEffects(Result):
         Of all estimates with each other, by (outcome, partner): partners share those alone, and patients both outcomes.
     horizon, toxicity_horizon : float
         Months.
+    trial : TargetTrial
+        What is emulated.
     n, n_dropped : int
         Patients, and rows left out for missing values.
     """
@@ -51,7 +53,7 @@ class CombinationEffects(Result):
     covariance: pd.DataFrame
     horizon: float
     toxicity_horizon: float
-    grace: int
+    trial: TargetTrial
     conf_level: float
     n: int
     n_dropped: int
@@ -88,19 +90,13 @@ class CombinationEffects(Result):
 
 @threadpool_limits.wrap(limits=1)  # many small products: threads would wait for each other, at seven times the CPU
 def combination_effects(
+    trial: TargetTrial,
     data: pd.DataFrame,
-    covariates: str | Sequence[str],
-    partner: str = "partner",
-    start: str = "partner_start",
-    duration: str = "duration",
-    death: str = "death",
     toxicity_time: str = "toxicity_time",
     toxicity: str = "toxicity",
     partner_class: str | None = "partner_class",
-    none: str = "none",
     horizon: float = 24,
     toxicity_horizon: float = 12,
-    grace: int = 91,
     least: int = 40,
     conf_level: float = 0.95,
 ) -> CombinationEffects:
@@ -121,30 +117,24 @@ def combination_effects(
     by n/(n - p - 1) for n starters and p covariates. Beside few toxicities the variance is as if two patients more had
     one and two had none (Agresti and Coull), so that an arm without any is not certain.
 
-    Assumed: all that moves both the choice of partner and the outcome is in `covariates`, measured at the start of the
-    backbone; starts do not depend on toxicities before them; end of follow-up depends on nothing.
+    Assumed: all that moves both the choice of partner and the outcome is in the trial's covariates, measured at the
+    start of the backbone; starts do not depend on toxicities before them; end of follow-up depends on nothing.
 
     Parameters
     ----------
+    trial : TargetTrial
+        In days from the start of the backbone. Its `treatment` is the column of the partner first started; of its
+        `arms` the first is the value of those without, the second stands for each partner in turn. `treatment_start`
+        is the day of the partner's start (missing where there is none), `grace_period` the last day that counts: a
+        start after it, or on the day on which follow-up ends, is none. `event` is 1 for death.
     data : pandas.DataFrame
-        A row a patient, from the start of the backbone on.
-    covariates : str or list of str
-        A formula, or columns: what is known at the start of the backbone.
-    partner, partner_class : str
-        Columns: the partner first started in the grace period, or `none`; its class (None: all of one class).
-    start : str
-        Column: day of the partner's start, missing where there is none. A start on the day on which follow-up ends, or
-        after the grace period, is none.
-    duration, death : str
-        Columns: days to death or end of follow-up; 1 for death.
+        A row a patient. Rows with a missing value in a column used are left out and counted.
     toxicity_time, toxicity : str
         Columns: days to toxicity, death or end of follow-up; 1 for toxicity, 2 for death without, 0 otherwise.
-    none : str
-        The value of `partner` of those without.
+    partner_class : str, optional
+        Column of the partner's class; with None all are of one.
     horizon, toxicity_horizon : float
         Months to which mean survival and the risk of toxicity are compared.
-    grace : int
-        Days in which a partner may be started.
     least : int
         Starters below which there is no estimate.
     conf_level : float
@@ -157,8 +147,8 @@ def combination_effects(
     Raises
     ------
     InputError
-        A column is missing or holds what it cannot, a partner's start is not before the end of follow-up or is missing,
-        a partner has two classes, nobody is alone, or no partner can be estimated.
+        The data contradict the trial, or it has no grace period; a column is missing or holds what it cannot, a
+        partner has no start or two classes, nobody is alone, or no partner can be estimated.
 
     References
     ----------
@@ -168,24 +158,25 @@ def combination_effects(
     Examples
     --------
     >>> from paillasse.effects import simulated_world
-    >>> patients = simulated_world(seed=1, n_partners=6, n_classes=2).patients(4000, seed=1)
-    >>> effects = combination_effects(patients, ["age", "poor_performance", "pdl1_high"])
+    >>> world = simulated_world(seed=1, n_partners=6, n_classes=2)
+    >>> trial = world.trial(["age", "poor_performance", "pdl1_high"])
+    >>> effects = combination_effects(trial, world.patients(4000, seed=1))
     >>> len(effects.table) + len(effects.not_estimable)
     6
     """
     z = half_width(conf_level)
-    for name, value in {
-        "horizon": horizon,
-        "toxicity_horizon": toxicity_horizon,
-        "grace": grace,
-        "least": least,
-    }.items():
+    for name, value in {"horizon": horizon, "toxicity_horizon": toxicity_horizon, "least": least}.items():
         if not (np.isfinite(value) and value > 0):
             raise InputError(f"{name} must be a positive number.")
+    if trial.treatment_start is None or trial.grace_period == 0 or trial.patient is not None:
+        raise InputError(
+            "Combinations need a trial with `treatment_start` and a positive `grace_period`, and data of a row a "
+            "patient (no `patient`)."
+        )
     window, toxic_window = (round(months * DAYS_A_MONTH) for months in (horizon, toxicity_horizon))
-    columns = _Columns(partner, start, partner_class, duration, death, toxicity_time, toxicity, none)
-    cohort = _cohort(data, columns, covariates, int(grace))
-    edges = np.rint(np.linspace(0, grace, min(BANDS, int(grace)) + 1)).astype(int)
+    grace = int(trial.grace_period) + 1  # days, the last included
+    cohort = _cohort(trial, data, partner_class, toxicity_time, toxicity, grace)
+    edges = np.rint(np.linspace(0, grace, min(BANDS, grace) + 1)).astype(int)
     starts = _starts(cohort, edges)
     alive = Followed(cohort.duration, cohort.death, cohort.start, cohort.code)
     healthy = cohort.start < cohort.toxicity_time
@@ -224,23 +215,11 @@ def combination_effects(
         covariance=pd.DataFrame(covariance, labels, labels),
         horizon=float(horizon),
         toxicity_horizon=float(toxicity_horizon),
-        grace=int(grace),
+        trial=trial,
         conf_level=conf_level,
         n=len(cohort.code),
         n_dropped=cohort.n_dropped,
     )
-
-
-@dataclass(frozen=True)
-class _Columns:
-    partner: str
-    start: str
-    partner_class: str | None
-    duration: str
-    death: str
-    toxicity_time: str
-    toxicity: str
-    none: str
 
 
 @dataclass(frozen=True)
@@ -259,56 +238,54 @@ class _Cohort:
     n_dropped: int
 
 
-def _cohort(data: pd.DataFrame, columns: _Columns, covariates: str | Sequence[str], grace: int) -> _Cohort:
-    formula, needed = parsed(covariates, data)
-    labels = [columns.partner, *([] if columns.partner_class is None else [columns.partner_class])]
-    need_columns(data, [columns.start])
-    used = [*needed, *labels, columns.toxicity_time, columns.toxicity]
-    seen, died = outcome_by_cause(data, columns.duration, columns.death, complete=used)
-    refuse(died > 1, f"Column {columns.death!r} must be 1 for death and 0 otherwise", seen.rows)
+def _cohort(
+    trial: TargetTrial, data: pd.DataFrame, partner_class: str | None, toxicity_time: str, toxicity: str, grace: int
+) -> _Cohort:
+    trial.check(data, started_later=True)
+    partner, start, death = trial.treatment, trial.treatment_start, trial.event
+    formula, needed = parsed(trial.covariates, data)
+    used = [*needed, partner, *([] if partner_class is None else [partner_class]), toxicity_time, toxicity]
+    seen, died = outcome_by_cause(data, trial.duration, death, complete=used)
     rows = seen.rows
-    own = data[[columns.toxicity_time, columns.toxicity]].iloc[rows]
-    toxic, caused = outcome_by_cause(own, columns.toxicity_time, columns.toxicity)
-    refuse(caused > 2, f"Column {columns.toxicity!r} must be 0, 1 for toxicity or 2 for death without", rows)
-    refuse(toxic.duration > seen.duration, f"Column {columns.toxicity_time!r} is after {columns.duration!r}", rows)
+    refuse(died > 1, f"Column {death!r} must be 1 for death and 0 otherwise", rows)
+    own = data[[toxicity_time, toxicity]].iloc[rows]
+    toxic, caused = outcome_by_cause(own, toxicity_time, toxicity)
+    refuse(caused > 2, f"Column {toxicity!r} must be 0, 1 for toxicity or 2 for death without", rows)
+    refuse(toxic.duration > seen.duration, f"Column {toxicity_time!r} is after {trial.duration!r}", rows)
     refuse(
-        seen.duration <= 0, f"Column {columns.duration!r} must be positive: days from the start of the backbone", rows
+        seen.duration <= 0, f"Column {trial.duration!r} must be positive: days from the start of the backbone", rows
     )
-    value = data[columns.partner].iloc[rows]
-    has = (value != columns.none).to_numpy()
+    value = data[partner].iloc[rows]
+    has = (value != trial.values[0]).to_numpy()
     if has.all() or not has.any():
         raise InputError(
-            f"Column {columns.partner!r} has nobody {'without' if has.all() else 'with'} a partner: those without are "
-            f"told by the value {columns.none!r} (argument `none`)."
+            f"Column {partner!r} has nobody {'without' if has.all() else 'with'} a partner: those without are told by "
+            f"the value {trial.values[0]!r} (the first of the trial's `arms`)."
         )
-    start = pd.to_numeric(data[columns.start].iloc[rows], errors="coerce").to_numpy(dtype=float)
-    refuse(has & ~np.isfinite(start), f"Column {columns.start!r} has no day for a partner that was started", rows)
-    refuse(has & (start < 0), f"Column {columns.start!r} is before the start of the backbone", rows)
-    refuse(has & (start > seen.duration), f"Column {columns.start!r} is after the end of follow-up", rows)
+    start_day = data[start].iloc[rows].to_numpy(dtype=float, na_value=np.nan)
+    refuse(has & np.isnan(start_day), f"Column {start!r} has no day for a partner that was started", rows)
     names = sorted(value[has].unique().tolist(), key=str)
     classes = ["all"] * len(names)
-    if columns.partner_class is not None:
-        pairs = pd.DataFrame(
-            {"partner": value[has], "class": data[columns.partner_class].iloc[rows][has]}
-        ).drop_duplicates()
+    if partner_class is not None:
+        pairs = pd.DataFrame({"partner": value[has], "class": data[partner_class].iloc[rows][has]}).drop_duplicates()
         if pairs["partner"].duplicated().any():
             twice = pairs.loc[pairs["partner"].duplicated(), "partner"].iloc[0]
-            raise InputError(
-                f"Partner {twice!r} has more than one value of {columns.partner_class!r}; give each one class."
-            )
+            raise InputError(f"Partner {twice!r} has more than one value of {partner_class!r}; give each one class.")
         classes = pairs.set_index("partner")["class"].reindex(names).tolist()
     end = np.ceil(seen.duration)
     code = pd.Index(names).get_indexer(value)
-    code = np.where(has & (np.floor(start) < np.minimum(end, grace)), code, -1)
+    code = np.where(has & (np.floor(start_day) < np.minimum(end, grace)), code, -1)
     x = design(formula, data[needed].iloc[rows], rows)[1]
     return _Cohort(
-        names, classes, code, np.where(code >= 0, np.floor(start), np.inf), end, died, np.ceil(toxic.duration), caused,
-        x, seen.n_dropped,
+        names, classes, code, np.where(code >= 0, np.floor(start_day), np.inf), end, died,
+        np.ceil(toxic.duration), caused, x, seen.n_dropped,
     )  # fmt: skip
 
 
 def _starts(cohort: _Cohort, edges: np.ndarray) -> Starts:
     spread = cohort.x.std(axis=0)
+    if not (spread > 0).any():
+        raise InputError("No covariate differs between patients, so that nothing tells who starts a partner.")
     x = (cohort.x - cohort.x.mean(axis=0))[:, spread > 0] / spread[spread > 0]
     last = np.minimum(cohort.duration - 1, cohort.start)  # the last day on which a start was possible
     days = np.clip(last[:, None] + 1 - edges[None, :-1], 0, np.diff(edges))

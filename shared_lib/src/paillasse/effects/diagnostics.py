@@ -7,14 +7,19 @@ import numpy as np
 import pandas as pd
 
 from paillasse.disclosure import Policy, Result
+from paillasse.effects._input import need_same_data
 from paillasse.effects.estimates import hazard_ratio
 from paillasse.effects.target_trial import TargetTrial
 from paillasse.effects.weights import WeightedTrial, weigh
 from paillasse.errors import InputError
 from paillasse.survival._design import design, parsed
-from paillasse.tables import Shown, View, need_columns
+from paillasse.tables import View, need_columns
 
 BALANCED = 0.1  # the usual threshold of a standardised difference that still passes
+E_VALUE = (
+    "A confounder that is tied to treatment and to the outcome by a risk ratio of the E-value each, beyond the "
+    "covariates, could explain the estimate away (or move its limit to 1); a weaker one could not."
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,7 +74,11 @@ def balance(
     covariates: str | Sequence[str] | None = None,
     at: float = 0.0,
 ) -> Balance:
-    """Compare the covariates of both arms, before and after weighting.
+    r"""Compare the covariates of both arms, before and after weighting.
+
+    .. math:: (\bar x_1 - \bar x_0) / s
+
+    with weighted means of the arms, and s the standard deviation of all patients, not weighted.
 
     Parameters
     ----------
@@ -89,12 +98,22 @@ def balance(
     References
     ----------
     Austin (2009), Stat Med 28:3083.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world, weigh
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> weighted = weigh(trials.trial, trials.data)
+    >>> balance(weighted).largest.round(1).tolist()
+    [0.1, 0.0]
     """
     rows, seen = weighted._rows, weighted._cohort
     every, names = seen.x, seen.design.names
     if covariates is not None:
         if data is None:
             raise InputError("To compare other covariates than the trial's, give the data too.")
+        need_same_data(weighted.trial, seen, data)
         formula, needed = parsed(covariates, data)
         if data[needed].iloc[seen.positions].isna().any(axis=None):
             raise InputError(
@@ -128,7 +147,7 @@ def _smallest_cell(values: np.ndarray) -> int:
 
 
 @dataclass(frozen=True, repr=False)
-class EValue(Shown):
+class EValue(Result):
     """How strong an unmeasured confounder would have to be.
 
     Attributes
@@ -140,12 +159,13 @@ class EValue(Shown):
 
     table: pd.DataFrame
 
+    def _safe(self, policy: Policy):
+        from paillasse.effects._safe import safe_e_value
+
+        return safe_e_value(self, policy)
+
     def view(self) -> View:
-        note = (
-            "A confounder that is tied to treatment and to the outcome by a risk ratio of the E-value each, beyond the "
-            "covariates, could explain the estimate away (or move its limit to 1); a weaker one could not."
-        )
-        return View("E-value", self.table, (note,), {"e_value": 2})
+        return View("E-value", self.table, (E_VALUE,), {"e_value": 2})
 
 
 def e_value(ratio: float, lower: float, upper: float, common: bool = True) -> EValue:
@@ -247,6 +267,16 @@ def negative_controls(
     References
     ----------
     Lipsitch, Tchetgen Tchetgen and Cohen (2010), Epidemiology 21:383.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> injured = np.random.default_rng(1).exponential(500, len(trials.data)).round()
+    >>> data = trials.data.assign(injury_day=injured, injury=1)
+    >>> negative_controls(trials.trial, data, {"Injury": ("injury_day", "injury")}).table["outcome"].tolist()
+    ['Injury']
     """
     if not outcomes:
         raise InputError("Name at least one negative-control outcome.")

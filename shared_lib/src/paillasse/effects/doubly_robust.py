@@ -61,6 +61,14 @@ def doubly_robust(
     References
     ----------
     Robins and Rotnitzky (1992), in AIDS Epidemiology, Birkhäuser. Westling and others (2024), J Am Stat Assoc 119:1541.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> doubly_robust(trials.trial, trials.data, tau=365).table["arm"].tolist()
+    ['backbone alone', 'backbone and the partner']
     """
     need_horizon(tau)
     scores = propensity(trial, data, method, folds, seed)

@@ -1,4 +1,4 @@
-"""Estimates of a weighted trial: survival by arm, differences of restricted means and incidences, the hazard ratio."""
+"""Estimates of a weighted trial: differences of restricted means and of incidences, the hazard ratio."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,19 +8,16 @@ import pandas as pd
 from scipy.special import ndtr
 
 from paillasse.disclosure import Policy, Result
-from paillasse.disclosure.estimates import round_number
-from paillasse.effects._curves import Curve, curve, incidence_at, restricted_mean, survival_at
+from paillasse.effects._curves import Curve, curve, incidence_at, restricted_mean
 from paillasse.effects._rows import Rows, std_err
 from paillasse.effects.target_trial import TargetTrial
 from paillasse.effects.weights import WeightedTrial
-from paillasse.errors import InputError
+from paillasse.errors import InputError, did_you_mean
 from paillasse.survival._cox_fit import maximise
 from paillasse.survival._input import half_width
 from paillasse.survival._partial_likelihood import evaluate, risk_sets, score_residuals
-from paillasse.survival.kaplan_meier import limits
-from paillasse.tables import View, rows_left_out, time_decimals
-
-MOST_TIMES = 200  # of a curve that is asked for without times: enough for the eye
+from paillasse.survival.cox import TIES
+from paillasse.tables import View, rows_left_out
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,97 +115,6 @@ class MarginalHazardRatio(Result):
         return View("Marginal hazard ratio", self.table[columns], notes)
 
 
-@dataclass(frozen=True, repr=False)
-class WeightedSurvival(Result):
-    """Survival by arm in the weighted trial.
-
-    Attributes
-    ----------
-    table : pandas.DataFrame
-        A row for each arm and time: `group` (the arm), `time`, `n_risk` (rows at risk then, not weighted), `survival`,
-        `std_err`, `lower`, `upper` (on the log scale).
-    how : str
-        The weights in words.
-    """
-
-    table: pd.DataFrame
-    how: str
-    conf_level: float
-    n_dropped: int
-    trial: TargetTrial
-    _round: pd.DataFrame  # the same at round times, with the events until then and the arm's effective sample size
-
-    def figure(self, title: str = ""):
-        """The curves with their limits, and the numbers at risk (patients, not weights)."""
-        from paillasse.figures import survival_curves
-
-        return survival_curves(self.table, time_unit=self.trial.time_unit, title=title)
-
-    def _safe(self, policy: Policy):
-        from paillasse.effects._safe import safe_survival
-
-        return safe_survival(self, policy)
-
-    def view(self) -> View:
-        table = self.table.groupby("group", sort=False).tail(1)
-        notes = (
-            f"{self.how[:1].upper()}{self.how[1:]}; {100 * self.conf_level:g}% limits, at the last time asked for.",
-            *rows_left_out(self.n_dropped),
-        )
-        return View("Survival by arm", table, notes, {"time": time_decimals(self.table["time"])})
-
-
-def survival_by_arm(
-    weighted: WeightedTrial, times: Sequence[float] | None = None, conf_level: float = 0.95
-) -> WeightedSurvival:
-    """Weighted Kaplan-Meier estimate in each arm.
-
-    The standard error is by influence functions: the infinitesimal jackknife, with the estimation of the weights.
-
-    Parameters
-    ----------
-    weighted : WeightedTrial
-    times : list of float, optional
-        Times of the table; by default the event times of the arm, of more than 200 every so manieth.
-    conf_level : float
-
-    Returns
-    -------
-    WeightedSurvival
-
-    References
-    ----------
-    Xie and Liu (2005), Stat Med 24:3089.
-    """
-    z, rows, tables, round_times = half_width(conf_level), weighted._rows, [], []
-    for code, label in enumerate(weighted.trial.labels):
-        own, seen = _curve(rows, code)
-        at = _event_times(seen) if times is None else np.sort(np.atleast_1d(np.asarray(times, dtype=float)))
-        if times is not None and (at > seen.time[-1]).any() and seen.survival[-1] > 0:
-            raise InputError(f"Arm {label!r} is not followed until the last of the times.")
-        tables.append(_survival_table(rows, own, seen, at, z).assign(group=label))
-        last = at[-1] if len(at) else seen.time[-1]
-        unit = round_number(last / 20, up=True)
-        told = _survival_table(rows, own, seen, unit * np.arange(1, int(last / unit + 1e-9) + 1), z)
-        events = np.searchsorted(np.sort(rows.stop[own][seen.event]), told["time"], side="right")
-        told = told.assign(group=label, events=events, effective=weighted.table["effective"].iloc[code])
-        round_times.append(told.assign(patients=weighted.table["patients"].iloc[code]))
-    tables, round_times = (pd.concat(each, ignore_index=True) for each in (tables, round_times))
-    tables = tables[["group", "time", "n_risk", "survival", "std_err", "lower", "upper"]]
-    return WeightedSurvival(tables, weighted.how, conf_level, weighted.n_dropped, weighted.trial, round_times)
-
-
-def _survival_table(rows: Rows, own: np.ndarray, seen: Curve, at: np.ndarray, z: float) -> pd.DataFrame:
-    """One arm's lines."""
-    survival, every = survival_at(seen, at)
-    error = np.array([std_err(rows.by_patient(_placed(rows, own, psi))) for psi in every])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lower, upper = limits(survival, error / survival, "log", z)
-    n_risk = _at_risk(at, rows.stop[own], None if rows.entry is None else rows.entry[own])
-    columns = {"time": at, "n_risk": n_risk, "survival": survival, "std_err": error, "lower": lower, "upper": upper}
-    return pd.DataFrame(columns)
-
-
 def rmst_difference(weighted: WeightedTrial, tau: float, conf_level: float = 0.95) -> Contrast:
     r"""Difference of the restricted mean survival times up to `tau`, second arm less first.
 
@@ -236,15 +142,24 @@ def rmst_difference(weighted: WeightedTrial, tau: float, conf_level: float = 0.9
     References
     ----------
     Royston and Parmar (2013), BMC Med Res Methodol 13:152. Conner and others (2019), Stat Med 38:3832.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world, weigh
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> weighted = weigh(trials.trial, trials.data)
+    >>> rmst_difference(weighted, tau=730).difference[["difference", "std_err"]].round().iloc[0].tolist()
+    [11.0, 23.0]
     """
     need_horizon(tau)
     rows, means, influence = weighted._rows, [], []
     for code, label in enumerate(weighted.trial.labels):
-        own, seen = _curve(rows, code)
+        own, seen = curve_of(rows, code)
         need_follow_up(seen, tau, label)
         mean, psi = restricted_mean(seen, tau)
         means.append(mean)
-        influence.append(_placed(rows, own, psi))
+        influence.append(placed(rows, own, psi))
     unit = f" {weighted.trial.time_unit}".rstrip()
     measure = f"Restricted mean survival time up to {tau:g}{unit}"
     return _contrast(weighted, measure, means, np.column_stack(influence), tau, conf_level, float(tau), rows.cause > 0)
@@ -272,17 +187,29 @@ def incidence_difference(weighted: WeightedTrial, cause: int, tau: float, conf_l
     ------
     InputError
         If nobody has an event of that cause, or an arm is not followed until `tau`.
+
+    References
+    ----------
+    Aalen and Johansen (1978), Scand J Stat 5:141. The curves: :func:`incidence_by_arm`.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world, weigh
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> weighted = weigh(trials.trial, trials.data)
+    >>> incidence_difference(weighted, cause=1, tau=730).table["estimate"].round(1).tolist()
+    [0.7, 0.7]
     """
     need_horizon(tau)
     rows, values, influence = weighted._rows, [], []
-    if not (rows.cause == cause).any():
-        raise InputError(f"There is no event of cause {cause!r} in column {weighted.trial.event!r}.")
+    need_cause(weighted, cause)
     for code, label in enumerate(weighted.trial.labels):
-        own, seen = _curve(rows, code)
+        own, seen = curve_of(rows, code)
         need_follow_up(seen, tau, label)
         value, psi = incidence_at(seen, rows.cause[own] == cause, tau)
         values.append(value)
-        influence.append(_placed(rows, own, psi))
+        influence.append(placed(rows, own, psi))
     unit = f" {weighted.trial.time_unit}".rstrip()
     measure = f"Cumulative incidence of cause {cause} by {tau:g}{unit}"
     own_cause = rows.cause == cause
@@ -310,11 +237,27 @@ def hazard_ratio(
     -------
     MarginalHazardRatio
 
+    Raises
+    ------
+    InputError
+        If an arm has no event, or `ties` is not known.
+
     References
     ----------
     Lin and Wei (1989), J Am Stat Assoc 84:1074. Austin (2016), Stat Med 35:5642; Shu and others (2021), Biometrics 77:
     1101, on estimated weights.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world, weigh
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> weighted = weigh(trials.trial, trials.data)
+    >>> hazard_ratio(weighted).table["hazard_ratio"].round(1).tolist()
+    [1.0]
     """
+    if ties not in TIES:
+        raise InputError(f"ties={ties!r} is not known. {did_you_mean(ties, TIES)}")
     rows, z = weighted._rows, half_width(conf_level)
     event = rows.cause > 0 if cause is None else rows.cause == cause
     for code, label in enumerate(weighted.trial.labels):
@@ -364,6 +307,11 @@ def need_horizon(tau: float) -> None:
         raise InputError("The horizon tau is a positive time.")
 
 
+def need_cause(weighted: WeightedTrial, cause: int) -> None:
+    if not (weighted._rows.cause == cause).any():
+        raise InputError(f"There is no event of cause {cause!r} in column {weighted.trial.event!r}.")
+
+
 def need_follow_up(seen: Curve, tau: float, label: str) -> None:
     """Refuse a horizon up to which an arm is not known."""
     if seen.time[-1] < tau and seen.survival[-1] > 0:
@@ -393,30 +341,17 @@ def _contrast(weighted, measure, values, psi, tau, conf_level, span, event) -> C
     )
 
 
-def _curve(rows: Rows, code: int) -> tuple[np.ndarray, Curve]:
+def curve_of(rows: Rows, code: int) -> tuple[np.ndarray, Curve]:
     own = rows.of_arm(code)
     entry = None if rows.entry is None else rows.entry[own]
     return own, curve(rows.stop[own], rows.cause[own] > 0, rows.weights[own], entry)
 
 
-def _placed(rows: Rows, own: np.ndarray, psi: np.ndarray) -> np.ndarray:
+def placed(rows: Rows, own: np.ndarray, psi: np.ndarray) -> np.ndarray:
     """ψ of one arm's rows among all rows."""
     every = np.zeros(len(rows.stop))
     every[own] = psi
     return every
-
-
-def _event_times(seen: Curve) -> np.ndarray:
-    times = seen.time[seen.n_event > 0]
-    if len(times) <= MOST_TIMES:
-        return times
-    return times[np.unique(np.linspace(0, len(times) - 1, MOST_TIMES).round().astype(int))]
-
-
-def _at_risk(times: np.ndarray, stop: np.ndarray, entry: np.ndarray | None) -> np.ndarray:
-    """Rows at risk just before each time."""
-    n = len(stop) - np.searchsorted(np.sort(stop), times, side="left")
-    return n if entry is None else n - (len(entry) - np.searchsorted(np.sort(entry), times, side="left"))
 
 
 def _totals(weighted: WeightedTrial, event: np.ndarray, tau: float) -> pd.DataFrame:

@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from paillasse.effects._input import need_same_data
 from paillasse.effects._intervals import pieces, pooled_hazard, undecided, undecided_slopes
 from paillasse.effects._rows import Nuisance, Rows
 from paillasse.effects.weights import WeightedTrial, weighted_trial
 from paillasse.errors import InputError
-from paillasse.survival._input import numbers
+from paillasse.survival._input import refuse
 from paillasse.tables import need_columns
 
 
@@ -39,17 +40,34 @@ def reweigh_lost(weighted: WeightedTrial, data: pd.DataFrame, lost: str, every: 
     Raises
     ------
     InputError
-        If a row is lost and has the event, nobody is lost, or the covariates tell perfectly who is.
+        If a row is lost and has the event, nobody is lost, the covariates tell perfectly who is, or these are other
+        data.
 
     References
     ----------
     Robins and Finkelstein (2000), Biometrics 56:779.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world, weigh
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> weighted = weigh(trials.trial, trials.data)
+    >>> reweigh_lost(weighted, trials.data, "lost", every=30).how
+    'overlap weights (patients for whom both arms were likely); inverse probability of staying, in intervals of 30'
     """
     rows, seen, trial = weighted._rows, weighted._cohort, weighted.trial
     if rows.entry is not None:
-        raise InputError("These rows are cut already: weigh for who was lost first, with what weigh() gives.")
+        raise InputError(
+            "These rows are cut already: who is lost is weighed for once, on what weigh() gives. Clones have no such "
+            "weights; sequential_trials() may."
+        )
+    need_same_data(trial, seen, data)
     need_columns(data, [lost])
-    gone = numbers(data[[lost]].iloc[seen.positions].astype(float), lost, seen.positions) == 1
+    own = data[[lost]].iloc[seen.positions]
+    neither = ~own[lost].isin([0, 1]).to_numpy()
+    refuse(neither, f"Column {lost!r} must be 1 for a lost row and 0 otherwise", seen.positions)
+    gone = (own[lost] == 1).to_numpy(dtype=bool)
     if (gone & (seen.cause > 0)).any():
         n = int((gone & (seen.cause > 0)).sum())
         raise InputError(f"{n} rows are lost (column {lost!r}) and have the event (column {trial.event!r}).")
@@ -87,7 +105,7 @@ def reweigh_lost(weighted: WeightedTrial, data: pd.DataFrame, lost: str, every: 
 
 def cut_times(last: float, every: float) -> np.ndarray:
     """Cuts from 0 on, so that the last is at or after `last`."""
-    if not every > 0:
+    if not (np.isfinite(every) and every > 0):
         raise InputError("The length of the intervals (every) is a positive time.")
     return np.arange(int(np.ceil(last / every)) + 1) * float(every)
 

@@ -81,6 +81,8 @@ def propensity(
         A row a patient. Rows with a missing value in a column used are left out and counted.
     method : {"logistic", "boosting"}
         Logistic regression, or scikit-learn's histogram gradient boosting (100 trees of at most 15 leaves, rate 0.1).
+        Trees need many patients: with 800, where logistic regression was right, they gave a doubly robust estimate
+        three times its standard error.
     folds : int
         With 2 or more, each part's patients are predicted by the model of the others (cross-fitting).
     seed : int
@@ -93,16 +95,25 @@ def propensity(
     Raises
     ------
     InputError
-        If the data contradict the trial, an arm has fewer than 2 patients, or covariates separate the arms.
+        If the data contradict the trial, an arm has fewer than 2 patients, or covariates (or the scores of trees)
+        separate the arms.
 
     References
     ----------
     Rosenbaum and Rubin (1983), Biometrika 70:41. Chernozhukov and others (2018), Econom J 21:C1.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> propensity(trials.trial, trials.data).table[["low", "high"]].sum().tolist()
+    [0, 0]
     """
     if method not in METHODS:
         raise InputError(f"method={method!r} is not known. {did_you_mean(method, METHODS)}")
     seen = cohort(trial, data)
-    if not 1 <= folds <= seen.n_patients:
+    if folds not in range(1, seen.n_patients + 1):
         raise InputError("folds is a whole number from 1 (no cross-fitting) to the number of patients.")
     score, model = np.empty(seen.n), None
     for fitted, predicted in parts(seen, folds, seed):
@@ -112,6 +123,12 @@ def propensity(
             model = arms_model(trial, seen, fitted)
             score[predicted] = model.probability if folds == 1 else model.predicted(seen.x[predicted])
     arms = [~seen.treated, seen.treated]
+    if score[seen.treated].min() > score[~seen.treated].max():  # trees do not say that they separate
+        raise InputError(
+            f"The scores separate the arms {trial.labels[0]!r} and {trial.labels[1]!r}: all of the second are above "
+            "all of the first, so that nobody can be compared (positivity). Leave out or join what separates them; "
+            "where the trees follow chance, cross-fit them (folds)."
+        )
     return Propensity(
         table=_positivity(trial, score, arms),
         bins=_bins(trial, score, arms),

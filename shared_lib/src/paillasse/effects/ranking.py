@@ -140,8 +140,9 @@ def rank(
     Examples
     --------
     >>> from paillasse.effects import combination_effects, simulated_world
-    >>> patients = simulated_world(seed=1, n_partners=6, n_classes=2).patients(4000, seed=1)
-    >>> ranking = rank(combination_effects(patients, ["age", "poor_performance"]), penalties=[0, 6], best=2)
+    >>> world = simulated_world(seed=1, n_partners=6, n_classes=2)
+    >>> effects = combination_effects(world.trial(["age", "poor_performance"]), world.patients(4000, seed=1))
+    >>> ranking = rank(effects, penalties=[0, 6], best=2)
     >>> bool(abs(ranking.table.groupby("penalty")["probability_best"].sum() - 2).max() < 1e-9)
     True
     """

@@ -22,7 +22,7 @@ class SequentialTrials(Result):
     ----------
     table : pandas.DataFrame
         A row an arm, the reference first: `arm`, `rows` (a patient may be a control of several trials), `patients`,
-        `events`, `left_arm` (rows whose follow-up ends because another treatment started).
+        `events` (patients with one), `left_arm` (patients whose follow-up ends because another treatment started).
     trial : TargetTrial
         The trial with its time zero moved to each start; `trial_start` is among its covariates.
     data : pandas.DataFrame
@@ -86,6 +86,14 @@ def sequential_trials(
     References
     ----------
     Hernán and others (2008), Epidemiology 19:766. Gran and others (2010), Stat Med 29:2757.
+
+    Examples
+    --------
+    >>> from paillasse.effects import simulated_world
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> trials.data[["partner", "lost"]].value_counts(sort=False).index.tolist()
+    [('none', 0), ('none', 1), ('partner', 0)]
     """
     if trial.treatment_start is None:
         raise InputError("Sequential trials need `treatment_start`, the column of the time at which treatment started.")
@@ -160,7 +168,6 @@ def _of_each(trial: TargetTrial, several: bool) -> TargetTrial:
 def _summary(trial: TargetTrial, made: pd.DataFrame, rows: np.ndarray, treated: np.ndarray) -> pd.DataFrame:
     lines = []
     for label, own in zip(trial.labels, (~treated, treated)):
-        part = made[own]
-        counted = [int((part[trial.event] > 0).sum()), int(part[LOST].sum())]
-        lines.append([label, len(part), len(np.unique(rows[own])), *counted])
+        chosen = (own, own & (made[trial.event] > 0), own & (made[LOST] == 1))
+        lines.append([label, np.count_nonzero(own), *(len(np.unique(rows[each])) for each in chosen)])
     return pd.DataFrame(lines, columns=["arm", "rows", "patients", "events", "left_arm"])

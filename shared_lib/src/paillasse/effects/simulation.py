@@ -13,12 +13,14 @@ the order of 4 %, as among 3,137 patients of one hospital (PMID 37335906). Sex, 
 PD-L1 are assumptions; so are all effects.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from paillasse.effects._trials import DAYS_A_MONTH
+from paillasse.effects.target_trial import TargetTrial
 from paillasse.errors import InputError
 
 GRACE = 91  # days in which a partner may be started
@@ -122,6 +124,36 @@ class World:
                 "partner_class": classes[told],
             }
         )
+
+    def trial(self, covariates: Sequence[str] = tuple(COVARIATES)) -> TargetTrial:
+        """The trial that its patients stand in for.
+
+        Parameters
+        ----------
+        covariates : list of str
+            What is adjusted for; fewer than all leave confounding.
+
+        Returns
+        -------
+        TargetTrial
+
+        Examples
+        --------
+        >>> simulated_world(seed=1).trial().table["target_trial"].iloc[1]
+        'backbone alone; or backbone and the partner (to be started within 90 days)'
+        """
+        return TargetTrial(
+            eligibility=("Lung cancer, alive without a partner on the day of the start", "Patients as drawn"),
+            arms={"none": "backbone alone", "partner": "backbone and the partner"},
+            assignment=("By lot on each day", "By the team; as if by lot among patients alike in the covariates"),
+            time_zero="The day on which the partner is started, or is not",
+            follow_up="To death or the end of follow-up",
+            outcome=("Death; a hospital stay for immune toxicity, death competing", "As drawn"),
+            contrast="Starting the partner against staying alone, in those who start it",
+            analysis="Sequential trials by day, weighted by how readily a patient starts the partner",
+            treatment="partner", duration="duration", event="death", covariates=list(covariates),
+            grace_period=GRACE - 1, treatment_start="partner_start", time_unit="days",
+        )  # fmt: skip
 
     def truth(self, horizon: float = 24, toxicity_horizon: float = 12, n: int = 10_000, seed: int = 0) -> pd.DataFrame:
         """The true effect of starting each partner, in those who start it, when they start it.

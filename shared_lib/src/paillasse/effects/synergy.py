@@ -14,7 +14,8 @@ from paillasse.effects.estimates import rmst_difference
 from paillasse.effects.target_trial import TargetTrial
 from paillasse.effects.weights import weigh
 from paillasse.errors import InputError
-from paillasse.survival._input import half_width
+from paillasse.survival._design import parsed
+from paillasse.survival._input import half_width, outcome_by_cause
 from paillasse.tables import View, need_columns
 
 TOGETHER, TIME, DIED = "together", "time", "died"
@@ -61,11 +62,6 @@ def synergy(
     effects: CombinationEffects,
     data: pd.DataFrame,
     alone: pd.DataFrame,
-    covariates: str | Sequence[str],
-    partner: str = "partner",
-    start: str = "partner_start",
-    duration: str = "duration",
-    death: str = "death",
     least: int = 40,
 ) -> Synergy:
     r"""Compare each combination with the better of its parts, where patients had the partner alone.
@@ -87,11 +83,8 @@ def synergy(
     data : pandas.DataFrame
         As given to :func:`combination_effects`.
     alone : pandas.DataFrame
-        A row a patient who started a partner without the backbone, all columns as in `data`, counted from that start.
-    covariates : str or list of str
-        Formula or columns, known at the start in both.
-    partner, start, duration, death : str
-        Columns, as in :func:`combination_effects`.
+        A row a patient who started a partner without the backbone: the partner, the covariates, and the duration and
+        event counted from that start, in the columns of `data`.
     least : int
         Patients with the partner alone below which there is no estimate.
 
@@ -102,7 +95,7 @@ def synergy(
     Raises
     ------
     InputError
-        A column is missing, or no partner has enough patients alone.
+        A column is missing or holds what it cannot, or no partner has enough patients alone.
 
     References
     ----------
@@ -114,15 +107,19 @@ def synergy(
     >>> from paillasse.effects import combination_effects, simulated_world
     >>> world = simulated_world(seed=1, n_partners=3, n_classes=1)
     >>> patients = world.patients(6000, seed=1)
-    >>> effects = combination_effects(patients, ["age", "poor_performance"])
+    >>> effects = combination_effects(world.trial(["age", "poor_performance"]), patients)
     >>> others = world.patients(6000, seed=2)
     >>> others = others[others["partner"] == "partner_01"]
-    >>> made = synergy(effects, patients, others, ["age", "poor_performance"])
+    >>> made = synergy(effects, patients, others)
     >>> made.table["partner"].tolist(), len(made.not_estimable)
     (['partner_01'], 2)
     """
+    told = effects.trial
+    partner, start, duration, death = told.treatment, told.treatment_start, told.duration, told.event
+    need_columns(data, [start])
     for frame in (data, alone):
-        need_columns(frame, [partner, duration, death])
+        need_columns(frame, [partner, *parsed(told.covariates, frame)[1]])
+        outcome_by_cause(frame, duration, death)
     z = half_width(effects.conf_level)
     rows, lost = [], []
     known = effects.table.set_index("partner")
@@ -142,11 +139,11 @@ def synergy(
             ],
             ignore_index=True,
         )
-        trial = _trial(covariates, effects.horizon)
+        trial = _trial(told.covariates, effects.horizon)
         try:
             contrast = rmst_difference(weigh(trial, joined, "overlap"), tau=round(effects.horizon * DAYS_A_MONTH))
         except InputError as error:
-            lost.append([name, str(error)])
+            lost.append([name, str(error).rstrip(".")])
             continue
         second = contrast.difference.iloc[0]
         values = np.array([first["delta_rmst"], second["difference"] / DAYS_A_MONTH])
@@ -156,7 +153,7 @@ def synergy(
         counted = len(single), int(single[death].sum())
         rows.append([name, first["partner_class"], first["n"], *counted, *values, excess, *limits, p])
     if not rows:
-        raise InputError(f"No partner was given alone to {least} patients: there is nothing to compare with.")
+        raise InputError(f"No partner can be compared with itself alone. {lost[0][0]!r}: {lost[0][1]}.")
     columns = ["partner", "partner_class", "n", "n_alone", "deaths_alone", "versus_backbone", "versus_partner"]
     table = pd.DataFrame(rows, columns=[*columns, "excess", "lower", "upper", "p_value"])
     return Synergy(table, pd.DataFrame(lost, columns=["partner", "reason"]), effects.horizon, effects.conf_level)

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from paillasse.disclosure import Policy, Result
-from paillasse.errors import InputError
+from paillasse.errors import InputError, did_you_mean
+from paillasse.survival._design import parsed
 from paillasse.survival._input import numbers
-from paillasse.tables import Shown, View, need_columns
+from paillasse.tables import View, need_columns
 
 Described = str | tuple[str, str]  # the trial one would run, and how the data stand in for it; or both in one text
 COMPONENTS = {
@@ -25,7 +26,7 @@ COMPONENTS = {
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
-class TargetTrial(Shown):
+class TargetTrial(Result):
     """The trial that one would run, and the columns by which the data stand in for it.
 
     Every estimate of this room asks for one. Its texts are a pair (what the trial would do, how the data emulate it),
@@ -96,6 +97,8 @@ class TargetTrial(Shown):
                 f"A target trial compares two arms, and `arms` names {len(self.arms)}; of several arms make a trial "
                 "for each comparison (dataclasses.replace)."
             )
+        if len(set(self.labels)) < 2:
+            raise InputError(f"Both arms of the target trial are called {self.labels[0]!r}; give them two names.")
         if not self.grace_period >= 0:
             raise InputError("A grace period is a time from 0 on.")
         for name, title in COMPONENTS.items():
@@ -125,9 +128,19 @@ class TargetTrial(Shown):
             rows.append([title, *_pair(told)])
         return pd.DataFrame(rows, columns=["component", "target_trial", "emulation"])
 
+    def _safe(self, policy: Policy):
+        from paillasse.effects._safe import safe_trial
+
+        return safe_trial(self, policy)
+
     def view(self) -> View:
+        return View("Target trial", self.table, (self.adjusted,))
+
+    @property
+    def adjusted(self) -> str:
+        """What is adjusted for, as a sentence."""
         covariates = self.covariates if isinstance(self.covariates, str) else " + ".join(self.covariates)
-        return View("Target trial", self.table, (f"Adjusted for: {covariates}.",))
+        return f"Adjusted for: {covariates}."
 
     def check(self, data: pd.DataFrame, started_later: bool = False) -> "TrialCheck":
         """Hold the data against the trial; what contradicts it is refused, with the number of patients.
@@ -162,7 +175,12 @@ class TargetTrial(Shown):
             if column is not None:
                 check(data)
             rows.append([title, "passed" if column is not None else "no column told"])
+        adjusted = parsed(self.covariates, data)[1] if self.measured_at else []
         for covariate, column in self.measured_at.items():
+            if covariate not in adjusted:
+                raise InputError(
+                    f"measured_at names {covariate!r}, which is no covariate. {did_you_mean(covariate, adjusted)}"
+                )
             late = _known(data, column) > 0
             self._refuse(data, late, f"had covariate {covariate!r} measured after time zero (column {column!r})", "")
         rows.append(["No covariate measured after time zero", "passed" if self.measured_at else "no column told"])
@@ -180,7 +198,8 @@ class TargetTrial(Shown):
 
     def _by_start(self, data: pd.DataFrame) -> None:
         need_columns(data, [self.duration])
-        after = _known(data, self.treatment_start) > data[self.duration].to_numpy(float)
+        duration = _known(data, self.duration)
+        after = (_known(data, self.treatment_start) > duration) & (duration >= 0)  # negative ones are refused as such
         told = f"started treatment after their follow-up ended (column {self.treatment_start!r})"
         self._refuse(data, after, told, "Set the start missing where it was not seen.")
 

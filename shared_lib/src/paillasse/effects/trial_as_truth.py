@@ -5,8 +5,7 @@ import pandas as pd
 
 from paillasse.effects._input import cohort
 from paillasse.effects.target_trial import TargetTrial
-from paillasse.errors import InputError
-from paillasse.survival._input import numbers
+from paillasse.survival._input import refuse
 from paillasse.tables import need_columns
 
 
@@ -38,12 +37,29 @@ def confounded_sample(trial: TargetTrial, data: pd.DataFrame, chance: str, seed:
     ------
     InputError
         If q is not between 0 and 1.
+
+    References
+    ----------
+    Gentzel, Pruthi and Jensen (2021), Proc Mach Learn Res 139 (observational samples of randomised trials).
+
+    Examples
+    --------
+    >>> from paillasse.effects import TargetTrial
+    >>> trial = TargetTrial(
+    ...     eligibility="Stage III", time_zero="By lot", assignment="By lot", follow_up="5 years", outcome="Death",
+    ...     contrast="Intention to treat", analysis="Cox", arms={0: "observed", 1: "treated"}, treatment="arm",
+    ...     duration="years", event="died", covariates="age",
+    ... )
+    >>> age = np.arange(400) % 40 + 40
+    >>> data = pd.DataFrame({"age": age, "arm": np.arange(400) // 40 % 2, "years": 5, "died": 0, "chance": age / 100})
+    >>> sample = confounded_sample(trial, data, "chance", seed=1)
+    >>> bool(sample.query("arm == 1")["age"].mean() > sample.query("arm == 0")["age"].mean() + 1)
+    True
     """
     need_columns(data, [chance])
     seen = cohort(trial, data)
-    q = numbers(data[[chance]].iloc[seen.positions], chance, seen.positions)
-    if not ((q > 0) & (q < 1)).all():
-        raise InputError(f"Column {chance!r} holds probabilities that are not between 0 and 1.")
+    q = pd.to_numeric(data[chance].iloc[seen.positions], errors="coerce").to_numpy(dtype=float)
+    refuse(~((q > 0) & (q < 1)), f"Column {chance!r} holds what is no probability between 0 and 1", seen.positions)
     share = np.where(seen.treated, q / seen.treated.mean(), (1 - q) / (1 - seen.treated.mean()))
     drawn = np.random.default_rng(seed).choice(seen.positions, seen.n, p=share / share.sum())
     return data.iloc[drawn].reset_index(drop=True)

@@ -28,9 +28,10 @@ class WeightedTrial(Result):
     Attributes
     ----------
     table : pandas.DataFrame
-        A row an arm, the reference first: `arm`, `patients`, `events` (of any cause), `effective` (effective sample
-        size (Σw)²/Σw² of the patients' last rows), `top_share` (share of all weight that the hundredth of the patients
-        with the largest weights carries: 0.01 were they all alike), `largest` (the largest weight over the mean one).
+        A row an arm, the reference first: `arm`, `patients`, `events` (patients with one, of any cause), `effective`
+        (effective sample size (Σw)²/Σw² of the patients' last rows), `top_share` (share of all weight that the
+        hundredth of the patients with the largest weights carries: 0.01 were they all alike), `largest` (the largest
+        weight over the mean one).
     how : str
         The weights in words.
     scores : Propensity or None
@@ -110,6 +111,14 @@ def weigh(
     References
     ----------
     Li, Morgan and Zaslavsky (2018), J Am Stat Assoc 113:390. Lunceford and Davidian (2004), Stat Med 23:2937.
+
+    Examples
+    --------
+    >>> from paillasse.effects import sequential_trials, simulated_world
+    >>> world = simulated_world(seed=1, n_partners=1, n_classes=1)
+    >>> trials = sequential_trials(world.trial(), world.patients(800, seed=1), controls=2)
+    >>> weigh(trials.trial, trials.data).table["arm"].tolist()
+    ['backbone alone', 'backbone and the partner']
     """
     if kind not in KINDS:
         raise InputError(f"kind={kind!r} is not known. {did_you_mean(kind, KINDS)}")
@@ -148,7 +157,7 @@ def weighted_trial(
             {
                 "arm": label,
                 "patients": len(np.unique(rows.patient[own])),
-                "events": int(np.count_nonzero(rows.cause[own])),
+                "events": len(np.unique(rows.patient[own][rows.cause[own] > 0])),
                 "effective": mass.sum() ** 2 / (mass**2).sum(),
                 "top_share": mass[-most:].sum() / mass.sum(),
                 "largest": mass[-1] / mass.mean(),

@@ -8,7 +8,13 @@ from paillasse.figures._step_curves import Curve, Group, step_curves
 from paillasse.figures.style import COLOURS, DASHES
 
 
-def survival_curves(table: pd.DataFrame, time_unit: str = "", title: str = "", rounding: int = 0) -> go.Figure:
+def survival_curves(
+    table: pd.DataFrame,
+    time_unit: str = "",
+    title: str = "",
+    rounding: int = 0,
+    at_risk: pd.DataFrame | None = None,
+) -> go.Figure:
     """Draw survival curves as steps, with confidence bands and the numbers at risk below.
 
     Parameters
@@ -22,6 +28,8 @@ def survival_curves(table: pd.DataFrame, time_unit: str = "", title: str = "", r
     rounding : int
         0 for estimates at every time. Otherwise the table has few times, from 0 on, and counts rounded to this: curves
         run straight between them.
+    at_risk : pandas.DataFrame, optional
+        Columns `group`, `time`, `n_risk`: the numbers at risk, where the table has not all times.
 
     Returns
     -------
@@ -35,6 +43,7 @@ def survival_curves(table: pd.DataFrame, time_unit: str = "", title: str = "", r
         name, row = ("All patients", "All") if labels == ["all"] else (str(label), str(label))
         steps = part[["time", "survival", "lower", "upper"]].to_numpy(dtype=float)
         curve = Curve(name, colour, dash, steps if rounding else np.vstack([[0, 1, 1, 1], steps]), bool(rounding))
-        numbers = part["time"].to_numpy(), part["n_risk"].to_numpy(dtype=float), rounding
+        risk = part if at_risk is None else at_risk[at_risk["group"] == label]
+        numbers = risk["time"].to_numpy(), risk["n_risk"].to_numpy(dtype=float), rounding
         groups.append(Group(name, row, colour, [curve], *numbers))
     return step_curves(groups, "Event-free", 1.02, time_unit, title)
