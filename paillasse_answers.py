@@ -28,10 +28,12 @@ QUESTIONS = {
     for question, default in json.loads((HERE / "cookiecutter.json").read_text(encoding="utf-8")).items()
     if not question.startswith("_")
 }
-LONGEST = {"project_name": 120, "description": 300, "team": 120, "contact_email": 254, "project_slug": 60}
+LONGEST = dict.fromkeys(QUESTIONS, 300)  # characters
+LONGEST |= {"project_name": 120, "team": 120, "contact_email": 254, "project_slug": 60}
 LONGEST |= {"authorisation_number": 60, "approval_valid_until": 10, "datasets": 1000, "notebooks": 1000}
-MAY_BE_EMPTY = {"authorisation_number", "approval_valid_until"}
+MAY_BE_EMPTY = {question for question, default in QUESTIONS.items() if default == ""}
 NOTEBOOKS = yaml.safe_load((HERE / "hooks" / "notebooks.yaml").read_text(encoding="utf-8"))
+NOTHING = "nothing: leave it empty"
 OLD_WORDS = {"survival only": "survival"}  # as older projects recorded it
 
 # The legal bases on which patients' data are read, and those of them that come with a number.
@@ -180,13 +182,13 @@ def what_does_not_fit(answers: dict) -> Iterator[tuple[str, str, str]]:
     if number == "" and basis in NUMBERED:
         yield "authorisation_number", f"an approval of the kind {basis!r} has a number", "DR-2026-123"
     if number and not approved:
-        yield "authorisation_number", f"with the legal basis {basis!r} there is none", "nothing: leave it empty"
+        yield "authorisation_number", f"with the legal basis {basis!r} there is none", NOTHING
     last_day = answers.get("approval_valid_until")
     if last_day == "" and approved:
         yield "approval_valid_until", f"an approval of the kind {basis!r} ends one day", in_three_years()
     if last_day and not approved:
         why = f"with the legal basis {basis!r} there is no approval that could end"
-        yield "approval_valid_until", why, "nothing: leave it empty"
+        yield "approval_valid_until", why, NOTHING
     if last_day and last_day <= datetime.date.today().isoformat() and UPDATING not in os.environ:
         yield "approval_valid_until", "that day is not in the future, so nothing could be read", in_three_years()
     if "datasets" in answers:
@@ -296,7 +298,7 @@ def suggestion(question: str, answer: object) -> str:
         nearest = [difflib.get_close_matches(word, known, 1) for word in words(str(answer)[: LONGEST[question]])]
         return ", ".join(dict.fromkeys(each[0] for each in nearest if each)) or "all"
     if question != "project_slug":
-        return one_line(str(answer), LONGEST[question], QUESTIONS[question])
+        return one_line(str(answer), LONGEST[question], QUESTIONS[question] or NOTHING)
     slug = slugify(str(answer), separator="_", max_length=50).strip("_") or "my_project"
     if not slug[0].isalpha():
         slug = f"project_{slug}"

@@ -80,6 +80,7 @@ BAD_ANSWERS = {
     "nothing but a mark": ("project_name", "{{", "the same without them"),
     "empty": ("project_name", "", "Oncology project"),
     "blank": ("team", "   ", "Oncology research team"),
+    "blank where it may be empty": ("authorisation_number", " ", "nothing: leave it empty"),
     "too long": ("project_name", "x" * 121, "x" * 120),
     "nothing for a slug": ("project_name", "🧬", "my_project"),
     "digit first": ("project_name", "2024 cohort", "project_2024_cohort"),
@@ -210,6 +211,17 @@ def test_a_notebook_needs_its_data_sets_and_is_added_by_an_entry_of_the_list(own
     runs = yaml.safe_load((project / "runs.yaml").read_text(encoding="utf-8"))["runs"]
     assert {"name": "claims", "notebook": "notebooks/claims.ipynb"} in runs
     assert "| `notebooks/claims.ipynb` | Médicaments |" in (project / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_new_question_is_one_line_of_the_list_of_questions(own_template, generate):
+    file = own_template / "cookiecutter.json"
+    questions = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(questions | {"sponsor": "A hospital", "protocol": ""}), encoding="utf-8")
+    project = generate(source=own_template)
+    recorded = json.loads((project / ".paillasse.json").read_text(encoding="utf-8"))["answers"]
+    assert recorded["sponsor"] == "A hospital" and recorded["protocol"] == ""
+    with pytest.raises(ContextDecodingException, match="sponsor cannot be ''"):
+        generate(source=own_template, sponsor="")
 
 
 def test_an_update_renders_an_approval_that_has_ended_since(generate, monkeypatch):

@@ -285,6 +285,15 @@ def test_questions_that_are_new_gone_or_have_other_choices_are_told(project, tem
     assert project.record()["answers"] == {"project_slug": "small", "shape": "round", "region": "Île-de-France"}
 
 
+def test_an_answer_that_is_no_choice_any_more_costs_no_other_answer(project, template):
+    record(project, answers={"shape": "square", "team": "Team", "project_slug": "small"})  # those after it too
+    questions = '{"project_slug": "other", "team": "Ours", "shape": ["round", "oval"]}'
+    version(template, "v3.0", **{"cookiecutter.json": questions})
+    done = updates.update(project.folder)
+    assert done.notes == (".paillasse.json: shape was square, which is no choice any more; now round",)
+    assert project.record()["answers"] == {"project_slug": "small", "team": "Team", "shape": "round"}
+
+
 @pytest.mark.slow
 def test_a_persons_own_settings_of_cookiecutter_have_no_say(project):
     (Path(project.environment["HOME"]) / ".cookiecutterrc").write_text("default_context: {team: Somebody}\n")
