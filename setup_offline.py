@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -31,9 +32,10 @@ def chosen(arguments: list[str]) -> Path:
     else:
         found = sorted([*in_env.ROOT.glob("wheelhouse-*.zip"), *in_env.ROOT.glob("dist/wheelhouse-*.zip")])
     if len(found) > 1:
-        sys.exit("There are several wheelhouses. Name one: make setup-offline WHEELHOUSE=" + str(found[-1]))
+        one = shlex.quote(str(found[-1]))
+        sys.exit(f"There are several wheelhouses. Name one: make setup-offline WHEELHOUSE={one}")
     if not found or not found[0].is_file():
-        place = found[0] if found else f"wheelhouse-*.zip in {in_env.ROOT} or in its folder dist"
+        place = f"archive {found[0]}" if found else f"wheelhouse-*.zip in {in_env.ROOT} or in its folder dist"
         sys.exit(f"There is no {place}. Make one where there is internet (make wheelhouse), and carry it in.")
     return found[0]
 
@@ -46,7 +48,7 @@ def check_content(archive: Path) -> None:
     """Every file is the one that was packed, and none was added or taken out."""
     again = "Carry it in again, or make it anew (make wheelhouse)."
     beside = archive.with_name(archive.name + ".sha256")
-    if beside.is_file() and sha256(archive.open("rb")) != beside.read_text(encoding="utf-8").split()[0]:
+    if beside.is_file() and sha256(archive.open("rb")).encode() not in beside.read_bytes().split():
         refuse(archive, f"it is not the archive that {beside.name} names. {again}")
     try:
         with zipfile.ZipFile(archive) as packed:

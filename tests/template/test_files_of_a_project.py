@@ -355,6 +355,17 @@ def test_make_help_lists_every_recipe(generate):
     assert recipes == daily | {"setup", "setup-offline", "wheelhouse", "lock", "clean"}
 
 
+@pytest.mark.parametrize("archive", ["carried.zip", "Clé USB de l'été/carried.zip"])
+def test_an_archive_may_be_in_a_folder_with_blanks_and_accents(generate, archive):
+    done = subprocess.run(
+        ["make", "setup-offline", f"PYTHON={sys.executable}", f"WHEELHOUSE={archive}"],
+        cwd=generate(),
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert f"There is no archive {archive}. Make one where there is internet" in done.stderr
+
+
 def test_jupyterlab_asks_nobody_for_news_or_updates(generate):
     for makefile in (ROOT / "Makefile", generate() / "Makefile"):
         (recipe,) = re.findall(r"(?m)^\t.*jupyter lab.*$", makefile.read_text(encoding="utf-8"))
