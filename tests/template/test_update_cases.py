@@ -184,6 +184,10 @@ def test_check_tells_ci_by_its_exit_code_and_changes_nothing(project, template):
     done = project.paillasse("update", "--check")
     assert done.returncode == 1
     assert done.stdout.startswith("A newer template is there: v2.0 (") and "1 commit after v1.0 (" in done.stdout
+    assert done.stdout.endswith("To bring it in: paillasse update\n")
+    assert project.paillasse("update", "--check", "--from", str(template.folder)).stdout.endswith(
+        f"To bring it in: paillasse update --from {template.folder}\n"
+    )
     assert state(project) == before
     record(project, commit=template.git("rev-parse", "v2.0^{commit}"))
     done = project.paillasse("update", "--check")
