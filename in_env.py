@@ -28,12 +28,21 @@ OFFLINE = ENVIRONMENT / "made-offline"  # there if setup_offline.py made it
 LOCAL_PACKAGES = [folder for folder in (ROOT / "shared_lib", ROOT) if (folder / "src").is_dir()]
 
 
+def declared() -> list[Path]:
+    """The files that say what the environment is made from."""
+    files = [LOCK, *(folder / "pyproject.toml" for folder in LOCAL_PACKAGES)]
+    for file in files:
+        if not file.is_file():
+            name = file.relative_to(ROOT).as_posix()
+            sys.exit(f"{name} is not there, and the environment is made from it. Bring it back: git restore {name}")
+    return files
+
+
 def fingerprint() -> str:
     """What the environment is made from: interpreter, place, lock, the local packages' declarations, and what of them
     is copied into the environment: the JupyterLab extension, of which one file names all others by their content."""
     parts = [sys.version, str(ROOT).encode("utf-8", "surrogateescape").hex()]
-    files = [LOCK, *(folder / "pyproject.toml" for folder in LOCAL_PACKAGES)]
-    files += sorted(ROOT.glob("shared_lib/src/*/lab/labextension/package.json"))
+    files = declared() + sorted(ROOT.glob("shared_lib/src/*/lab/labextension/package.json"))
     parts += [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     return "\n".join(parts)
 
@@ -41,21 +50,24 @@ def fingerprint() -> str:
 def locked_lines(package: str) -> str:
     """The lines of the lock that pin one package and its hashes."""
     lines = LOCK.read_text(encoding="utf-8").splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith(f"{package}=="))
+    start = next((i for i, line in enumerate(lines) if line.startswith(f"{package}==")), None)
+    if start is None or any(line.startswith(("<<<<<<< ", ">>>>>>> ")) for line in lines):
+        lack = f"does not name {package}" if start is None else "has the marks of a conflict"
+        sys.exit(f"{LOCK.name} {lack}. Mend it, or bring it back: git restore {LOCK.name}")
     end = start
     while lines[end].endswith("\\"):
         end += 1
     return "\n".join(lines[start : end + 1]) + "\n"
 
 
-def uv() -> str:
-    """The installer: the machine's own, else the one of the lock, fetched into the environment by pip."""
+def uv(pin: str) -> str:
+    """The installer: the machine's own, else the one that the lock pins, fetched into the environment by pip."""
     found = shutil.which("uv", path=str(SCRIPTS)) or machines_uv()
     if found:
         return found
     with tempfile.TemporaryDirectory() as folder:
         requirement = Path(folder, "uv.txt")
-        requirement.write_text(locked_lines("uv"), encoding="utf-8")
+        requirement.write_text(pin, encoding="utf-8")
         command = [PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", requirement]
         subprocess.run(command, check=True)
     return shutil.which("uv", path=str(SCRIPTS)) or sys.exit("uv was installed but is not in " + str(SCRIPTS))
@@ -79,6 +91,7 @@ def make_environment() -> None:
             "the Python or the folder's place has changed since.\n"
             "Carry in a wheelhouse for this lock, then: make setup-offline. Where there is internet: make clean setup"
         )
+    pin = locked_lines("uv")  # before the old one goes: a lock that is damaged makes none
     print(f"Making the environment in {ENVIRONMENT} (once, and after each change of requirements.lock)", flush=True)
     STAMP.unlink(missing_ok=True)
     venv = [sys.executable, "-m", "venv", "--clear", ENVIRONMENT]
@@ -86,7 +99,7 @@ def make_environment() -> None:
         venv.insert(3, "--without-pip")
     if subprocess.run(venv).returncode:
         sys.exit("The environment could not be made. On Debian and Ubuntu: sudo apt install python3-venv")
-    installer = uv()
+    installer = uv(pin)
     # Not compiled: of all these modules a project imports a sixth, and Python compiles those at their first import.
     options = ["--quiet", "--python", PYTHON, "--require-hashes"]
     subprocess.run([installer, "pip", "sync", *options, LOCK], check=True)

@@ -134,6 +134,7 @@ def run_pip(pip: list, *arguments: str | Path) -> None:
 def main() -> int:
     if sys.version_info < (3, 11):
         sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
+    in_env.declared()
     archive = chosen(sys.argv[1:]).resolve()
     check_content(archive)
     try:

@@ -79,6 +79,33 @@ def test_the_environment_s_own_uv_is_not_counted_on_while_it_is_made_anew(projec
     assert importlib.import_module("in_env").machines_uv() is None
 
 
+DAMAGED = {
+    "no uv": ("requirements.lock", "numpy==2.4.6\n", "requirements.lock does not name uv"),
+    "conflict": ("requirements.lock", "<<<<<<< HEAD\nuv==1\n", "requirements.lock has the marks of a conflict"),
+    "no lock": ("requirements.lock", None, "requirements.lock is not there"),
+    "no library": ("shared_lib/pyproject.toml", None, "git restore shared_lib/pyproject.toml"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "message"), DAMAGED.values(), ids=DAMAGED)
+def test_of_a_damaged_file_no_environment_is_made_and_the_old_one_stays(project, commands, name, content, message):
+    if content is None:
+        (project / name).unlink()
+    else:
+        (project / name).write_text(content, encoding="utf-8")
+    with pytest.raises(SystemExit, match=re.escape(message)):
+        importlib.import_module("in_env").make_environment()
+    assert commands == []
+
+
+def test_in_an_enclave_without_a_lock_no_environment_is_made_either(project, commands, monkeypatch):
+    (project / "requirements.lock").unlink()
+    monkeypatch.setattr(sys, "argv", ["setup_offline.py"])
+    with pytest.raises(SystemExit, match="git restore requirements.lock"):
+        importlib.import_module("setup_offline").main()
+    assert commands == []
+
+
 def test_in_an_enclave_no_command_has_an_index(project, commands):
     archive = project / "wheelhouse-x.zip"
     with zipfile.ZipFile(archive, "w") as packed:
