@@ -196,6 +196,32 @@ def test_answers_that_make_no_sense_together_are_refused_before_anything_is_made
     assert not any((tmp_path / "projects").iterdir())
 
 
+IN_FRENCH = {
+    "a word of Python": (
+        {"project_slug": "class"},
+        "project_slug ne peut pas être 'class' : c'est un mot du langage Python.\n"
+        "Tapez à la place, par exemple : class_project",
+    ),
+    "claims with MR-004": (
+        {"legal_basis": "MR-004", "datasets": "lung_io, snds_patients"} | APPROVED,
+        "datasets ne peut pas être 'lung_io, snds_patients' : snds_patients vient du SNDS, que la MR-004 ne couvre pas "
+        ": il faut une autorisation.\nTapez à la place, par exemple : lung_io",
+    ),
+    "a number where there is none": (
+        {"authorisation_number": "DR-1"},
+        "authorisation_number ne peut pas être 'DR-1' : avec la base légale « in preparation » il n'y en a pas.\n"
+        "Tapez à la place, par exemple : rien : laissez vide",
+    ),
+}
+
+
+@pytest.mark.parametrize(("answers", "told"), IN_FRENCH.values(), ids=IN_FRENCH)
+def test_who_has_chosen_french_is_refused_in_french(generate, answers, told):
+    with pytest.raises(ContextDecodingException) as refusal:
+        generate(language="fr", **answers)
+    assert str(refusal.value) == told
+
+
 def test_a_notebook_needs_its_data_sets_and_is_added_by_an_entry_of_the_list(own_template, generate):
     with (own_template / "hooks/notebooks.yaml").open("a", encoding="utf-8") as file:
         file.write("claims: {notebook: claims, data: [gbsg, snds_drugs], en: Drugs, fr: Médicaments}\n")
@@ -359,7 +385,9 @@ def test_whatever_is_answered_is_refused_or_comes_back_from_the_files(template, 
 @example(question="project_slug", answer="test")
 @example(question="project_slug", answer="x" * 300)
 def test_what_is_suggested_can_be_used(answers, question, answer):
-    assert answers.what_is_wrong(question, answers.suggestion(question, answer)) is None
+    suggested = answers.suggestion(question, answer)
+    typed = "" if suggested == answers.NOTHING else suggested
+    assert answers.what_is_wrong(question, typed) is None
 
 
 def test_no_module_of_the_environment_is_a_project_s_name(answers):
