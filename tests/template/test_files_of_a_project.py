@@ -400,6 +400,15 @@ def test_runs_and_environments_are_never_committed(generate):
     assert seen.stdout == ""
 
 
+def test_what_may_show_a_patient_is_in_no_image_either(generate):
+    project = generate()
+    kept_out = [
+        {line.removeprefix("**/").strip("/") for line in (project / name).read_text(encoding="utf-8").splitlines()}
+        for name in (".gitignore", ".dockerignore")
+    ]
+    assert {"runs", ".env", ".ipynb_checkpoints"} <= kept_out[0] & kept_out[1]
+
+
 def test_leftovers_in_the_template_do_not_travel(own_template, generate, files_of):
     before = set(files_of(generate(source=own_template)))
     for name in [
