@@ -273,6 +273,7 @@ def test_a_version_that_cannot_be_made_is_told_with_its_own_words(project, templ
     told = refusal(project)
     assert "v3.0" in told and "makes no project of this one's answers" in told
     assert "This team has no such number" in told
+    assert "change it in .paillasse.json, commit that, and update again" in told
 
 
 def test_questions_that_are_new_gone_or_have_other_choices_are_told(project, template):

@@ -72,7 +72,8 @@ def render(template: Template, of: Version, answers: dict, folder: Path) -> Rend
     if done.returncode or len(projects) != 1:
         said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-12:])
         raise UpdateError(
-            f"The template's version {of} makes no project of this one's answers, those of {RECORD}. It says:\n{said}"
+            f"The template's version {of} makes no project of this one's answers, those of {RECORD}. It says:\n{said}\n"
+            f"If that is an answer, change it in {RECORD}, commit that, and update again: what you have of it stays."
         )
     return Rendered(projects[0], json.loads((projects[0] / RECORD).read_text(encoding="utf-8")))
 
