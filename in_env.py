@@ -51,9 +51,11 @@ def locked_lines(package: str) -> str:
     """The lines of the lock that pin one package and its hashes."""
     lines = LOCK.read_text(encoding="utf-8").splitlines()
     start = next((i for i, line in enumerate(lines) if line.startswith(f"{package}==")), None)
-    if start is None or any(line.startswith(("<<<<<<< ", ">>>>>>> ")) for line in lines):
-        lack = f"does not name {package}" if start is None else "has the marks of a conflict"
-        sys.exit(f"{LOCK.name} {lack}. Mend it, or bring it back: git restore {LOCK.name}")
+    if start is None:
+        sys.exit(f"{LOCK.name} does not name {package}: it is damaged. Bring it back: git restore {LOCK.name}")
+    if any(line.startswith(("<<<<<<< ", ">>>>>>> ")) for line in lines):
+        mend = f"git checkout --ours {LOCK.name}, then, with internet: make lock"
+        sys.exit(f"{LOCK.name} has the marks of a conflict. Take one side and resolve anew: {mend}")
     end = start
     while lines[end].endswith("\\"):
         end += 1
