@@ -14,6 +14,7 @@ from repository import Repository
 import paillasse.project.update as updates
 from paillasse.errors import UpdateError
 from paillasse.project import git as git_module
+from paillasse.project.template import Template
 from paillasse.project.worktree import WorkTree
 
 HOOK = """\
@@ -233,6 +234,20 @@ def test_a_bundle_without_its_history_is_told(project, template, tmp_path):
 def test_a_bundle_without_a_head_is_enough(project, template, tmp_path):
     template.git("bundle", "create", "--quiet", tmp_path / "tags.bundle", "--tags")
     assert updates.update(project.folder, str(tmp_path / "tags.bundle")).conflicts == {}
+
+
+def test_another_repository_is_not_taken_for_the_template(project):
+    project.paillasse("update", "--check")  # so that the project's version is at hand, whatever is fetched next
+    for source in (str(project.folder), "."):
+        assert "is not the template of this project" in project.paillasse("update", "--check", "--from", source).stderr
+    assert "is not the template of this project" in refusal(project, str(project.folder))
+    assert Template(project.folder).last_standing(project.record()["commit"]) == (None, None)  # what the doctor tells
+
+
+def test_an_empty_repository_is_no_template(project, tmp_path):
+    project.git("init", "--quiet", "--bare", str(tmp_path / "empty"))
+    project.paillasse("update", "--check")
+    assert "It is empty." in refusal(project, str(tmp_path / "empty"))
 
 
 def test_an_archive_is_no_source(project, tmp_path):
