@@ -5,9 +5,12 @@
 
 Needs Python >= 3.11 and nothing else. The environment is the folder `.venv`: exactly the packages of
 requirements.lock, each checked against its hash, then this folder's own packages, which no index ever serves.
-It is made anew only when one of the files that describe it has changed. Where there is no internet, setup_offline.py
-makes it from a wheelhouse, and nothing here looks for an index.
+It is made anew only when one of the files that describe it has changed, and without a COMMAND for the Python that runs
+this too. A COMMAND takes it with the Python that it has, whichever `python3` comes first on a machine, or a hook finds.
+Where there is no internet, setup_offline.py makes it from a wheelhouse, and nothing here looks for an index.
 """
+
+from __future__ import annotations
 
 import hashlib
 import os
@@ -41,7 +44,7 @@ def declared() -> list[Path]:
 def fingerprint() -> str:
     """What the environment is made from: interpreter, place, lock, the local packages' declarations, and what of them
     is copied into the environment: the JupyterLab extension, of which one file names all others by their content."""
-    parts = [sys.version, str(ROOT).encode("utf-8", "surrogateescape").hex()]
+    parts = [str(path).encode("utf-8", "surrogateescape").hex() for path in (PYTHON.resolve(), ROOT)]
     files = declared() + sorted(ROOT.glob("shared_lib/src/*/lab/labextension/package.json"))
     parts += [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     return "\n".join(parts)
@@ -86,13 +89,18 @@ def make_environment() -> None:
     """Bring `.venv` to what the lock says; a half-made one, or one moved from elsewhere, is replaced."""
     wanted = fingerprint()
     if STAMP.is_file() and STAMP.read_text(encoding="utf-8") == wanted:
-        return
+        made_by = (ENVIRONMENT / "pyvenv.cfg").read_text(encoding="utf-8")
+        if len(sys.argv) > 1 or OFFLINE.is_file() or "version = {}.{}.{}\n".format(*sys.version_info) in made_by:
+            return
     if OFFLINE.is_file():
         sys.exit(
             "This environment was made from a wheelhouse and is not complete, or requirements.lock, a pyproject.toml, "
             "the Python or the folder's place has changed since.\n"
             "Carry in a wheelhouse for this lock, then: make setup-offline. Where there is internet: make clean setup"
         )
+    if sys.version_info < (3, 11):
+        this = sys.version.split()[0]
+        sys.exit(f"Python 3.11 or newer is needed; this is {this}. If there is one, say: make setup PYTHON=python3.11")
     pin = locked_lines("uv")  # before the old one goes: a lock that is damaged makes none
     print(f"Making the environment in {ENVIRONMENT} (once, and after each change of requirements.lock)", flush=True)
     STAMP.unlink(missing_ok=True)
@@ -108,19 +116,18 @@ def make_environment() -> None:
     for folder in LOCAL_PACKAGES:  # after the lock and without an index: `paillasse` must never come from one
         options = ["--quiet", "--offline", "--no-deps", "--no-build-isolation", "--python", PYTHON]
         subprocess.run([installer, "pip", "install", *options, "--editable", folder], check=True)
-    STAMP.write_text(wanted, encoding="utf-8")
+    STAMP.write_text(fingerprint(), encoding="utf-8")  # only now its Python is there
 
 
 def main() -> int:
-    if sys.version_info < (3, 11):
-        sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
     try:
         make_environment()
     except subprocess.CalledProcessError as failure:
         sys.exit(f"The environment is not complete; run this again once the error above is mended. {failure}")
     if len(sys.argv) == 1:
         return 0
-    environ = os.environ | {
+    environ = {
+        **os.environ,
         "PATH": os.pathsep.join([str(SCRIPTS), os.environ.get("PATH", "")]),
         "VIRTUAL_ENV": str(ENVIRONMENT),
         "PYTHONUTF8": "1",  # paths with accents in editable installs, on Windows too

@@ -8,6 +8,8 @@ index, no uv, no compiler. All is checked before the old environment is touched;
 recipes work as anywhere, and never look for an index.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
@@ -28,7 +30,7 @@ WHEELS = in_env.ENVIRONMENT / "wheelhouse"  # while they are installed
 def chosen(arguments: list[str]) -> Path:
     """The archive that is named, or the only one that lies here."""
     if arguments:
-        found = [Path(arguments[0])]
+        found = [Path(arguments[0]).expanduser()]
     else:
         found = sorted([*in_env.ROOT.glob("wheelhouse-*.zip"), *in_env.ROOT.glob("dist/wheelhouse-*.zip")])
     if len(found) > 1:
@@ -107,7 +109,6 @@ def make_environment(archive: Path) -> None:
     """As in_env.py does it from an index: the lock's packages by their hashes, then this folder's own packages."""
     print(f"Making the environment in {in_env.ENVIRONMENT} from {archive.name}", flush=True)
     in_env.STAMP.unlink(missing_ok=True)
-    wanted = in_env.fingerprint()
     subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", in_env.ENVIRONMENT], check=True)
     in_env.OFFLINE.touch()
     with zipfile.ZipFile(archive) as packed:
@@ -120,7 +121,7 @@ def make_environment(archive: Path) -> None:
     shutil.rmtree(WHEELS)
     # Compiled as in_env.py does, on all cores; pip takes one. What is for another Python in a package cannot be.
     subprocess.run([in_env.PYTHON, "-m", "compileall", "-qq", "-j", "0", in_env.ENVIRONMENT], check=False)
-    in_env.STAMP.write_text(wanted, encoding="utf-8")
+    in_env.STAMP.write_text(in_env.fingerprint(), encoding="utf-8")
 
 
 def run_pip(pip: list, *arguments: str | Path) -> None:
@@ -133,7 +134,8 @@ def run_pip(pip: list, *arguments: str | Path) -> None:
 
 def main() -> int:
     if sys.version_info < (3, 11):
-        sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
+        this = sys.version.split()[0]
+        sys.exit(f"Python 3.11 or newer is needed; this is {this}. If there is one: make setup-offline PYTHON=python3.11")
     in_env.declared()
     archive = chosen(sys.argv[1:]).resolve()
     check_content(archive)

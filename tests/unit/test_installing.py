@@ -79,6 +79,54 @@ def test_the_environment_s_own_uv_is_not_counted_on_while_it_is_made_anew(projec
     assert importlib.import_module("in_env").machines_uv() is None
 
 
+@pytest.fixture
+def made(project, commands, monkeypatch) -> Path:
+    """The file that says with which Python the project's finished environment was made: another than this one."""
+    in_env = importlib.import_module("in_env")
+    in_env.PYTHON.parent.mkdir(parents=True)
+    in_env.PYTHON.symlink_to(sys.executable)
+    in_env.STAMP.write_text(in_env.fingerprint(), encoding="utf-8")
+    about = project / ".venv/pyvenv.cfg"
+    about.write_text("home = /usr/bin\nversion = 3.99.1\n", encoding="utf-8")
+    return about
+
+
+def test_a_command_takes_the_environment_with_the_python_that_it_has(made, commands, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["in_env.py", "paillasse", "scan"])
+    monkeypatch.setattr(sys, "version", "3.9.18")  # of python3 where a hook runs
+    monkeypatch.setattr(sys, "version_info", (3, 9, 18))
+    importlib.import_module("in_env").make_environment()
+    assert commands == []
+
+
+def test_setup_makes_it_anew_for_another_python_and_only_then(made, commands, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["in_env.py"])
+    in_env = importlib.import_module("in_env")
+    this = made.read_text(encoding="utf-8").replace("3.99.1", "{}.{}.{}".format(*sys.version_info))
+    made.write_text(this, encoding="utf-8")
+    in_env.make_environment()
+    assert commands == []
+    made.write_text(this.replace(".", ".9"), encoding="utf-8")
+    in_env.make_environment()
+    assert commands != []
+
+
+def test_in_an_enclave_setup_leaves_the_environment_alone(made, commands, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["in_env.py"])
+    monkeypatch.setattr(sys, "version", "3.9.18")
+    (made.parent / "made-offline").touch()
+    importlib.import_module("in_env").make_environment()
+    assert commands == []
+
+
+def test_when_its_python_is_another_one_now_the_environment_is_made_anew(made, commands, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["in_env.py", "paillasse", "scan"])
+    in_env = importlib.import_module("in_env")
+    in_env.PYTHON.unlink()  # as after an upgrade of the machine
+    in_env.make_environment()
+    assert commands != []
+
+
 DAMAGED = {
     "no uv": ("requirements.lock", "numpy==2.4.6\n", "requirements.lock does not name uv"),
     "conflict": ("requirements.lock", "<<<<<<< HEAD\nuv==1\n", "requirements.lock has the marks of a conflict"),
