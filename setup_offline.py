@@ -135,7 +135,7 @@ def run_pip(pip: list, *arguments: str | Path) -> None:
 def main() -> int:
     if sys.version_info < (3, 11):
         this = sys.version.split()[0]
-        sys.exit(f"Python 3.11 or newer is needed; this is {this}. If there is one: make setup-offline PYTHON=python3.11")
+        sys.exit(f"Python 3.11 or newer is needed; this is {this}. Say: make setup-offline PYTHON=python3.11")
     in_env.declared()
     archive = chosen(sys.argv[1:]).resolve()
     check_content(archive)
