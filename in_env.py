@@ -8,9 +8,8 @@ requirements.lock, each checked against its hash, then this folder's own package
 It is made anew only when one of the files that describe it has changed, and without a COMMAND for the Python that runs
 this too. A COMMAND takes it with the Python that it has, whichever `python3` comes first on a machine, or a hook finds.
 Where there is no internet, setup_offline.py makes it from a wheelhouse, and nothing here looks for an index.
+So this file is read by whatever `python3` there is, 3.6 too: annotations that are newer stand between quotes.
 """
-
-from __future__ import annotations
 
 import hashlib
 import os
@@ -31,7 +30,7 @@ OFFLINE = ENVIRONMENT / "made-offline"  # there if setup_offline.py made it
 LOCAL_PACKAGES = [folder for folder in (ROOT / "shared_lib", ROOT) if (folder / "src").is_dir()]
 
 
-def declared() -> list[Path]:
+def declared() -> "list[Path]":
     """The files that say what the environment is made from."""
     files = [LOCK, *(folder / "pyproject.toml" for folder in LOCAL_PACKAGES)]
     for file in files:
@@ -78,7 +77,7 @@ def uv(pin: str) -> str:
     return shutil.which("uv", path=str(SCRIPTS)) or sys.exit("uv was installed but is not in " + str(SCRIPTS))
 
 
-def machines_uv() -> str | None:
+def machines_uv() -> "str | None":
     """The machine's own installer; not that of the environment, which is on the path where somebody has activated it,
     and goes when the environment is made anew."""
     places = [place for place in os.environ.get("PATH", "").split(os.pathsep) if Path(place) != SCRIPTS]

@@ -1,5 +1,6 @@
 """No command installs `paillasse` by its name: it is free on the public index, where anybody could offer a package."""
 
+import ast
 import importlib
 import os
 import re
@@ -97,6 +98,14 @@ def test_a_command_takes_the_environment_with_the_python_that_it_has(made, comma
     monkeypatch.setattr(sys, "version_info", (3, 9, 18))
     importlib.import_module("in_env").make_environment()
     assert commands == []
+
+
+def test_the_python_of_old_enterprise_systems_can_read_the_file():
+    tree = ast.parse((ROOT / "in_env.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    asked = [each for node in functions for each in (node.returns, *(one.annotation for one in node.args.args))]
+    assert len(functions) > 5 and {type(each) for each in asked} <= {ast.Name, ast.Constant}
+    assert "__future__" not in {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
 
 def test_setup_makes_it_anew_for_another_python_and_only_then(made, commands, monkeypatch):
