@@ -16,6 +16,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml  # cookiecutter itself needs it
 from cookiecutter.exceptions import ContextDecodingException
@@ -28,9 +29,10 @@ QUESTIONS = {
     for question, default in json.loads((HERE / "cookiecutter.json").read_text(encoding="utf-8")).items()
     if not question.startswith("_")
 }
-LONGEST = {"project_name": 120, "description": 300, "team": 120, "contact_email": 254, "project_slug": 60}
+LONGEST = dict.fromkeys(QUESTIONS, 300)  # characters
+LONGEST |= {"project_name": 120, "team": 120, "contact_email": 254, "project_slug": 60}
 LONGEST |= {"authorisation_number": 60, "approval_valid_until": 10, "datasets": 1000, "notebooks": 1000}
-MAY_BE_EMPTY = {"authorisation_number", "approval_valid_until"}
+MAY_BE_EMPTY = {question for question, default in QUESTIONS.items() if default == ""}
 NOTEBOOKS = yaml.safe_load((HERE / "hooks" / "notebooks.yaml").read_text(encoding="utf-8"))
 OLD_WORDS = {"survival only": "survival"}  # as older projects recorded it
 
@@ -68,6 +70,20 @@ class BadAnswer(ContextDecodingException):
     """An answer of which no good project can be made."""
 
 
+class Said(NamedTuple):
+    """Words in the two languages in which a project can be made."""
+
+    en: str
+    fr: str
+
+
+NOTHING = Said("nothing: leave it empty", "rien : laissez vide")
+NO_BRACES = Said(
+    "{{, {%, {# and their closing marks are the marks of a template",
+    "{{, {%, {# et leurs marques fermantes sont celles d'un modèle",
+)
+
+
 class Answers(Extension):
     """Checks every answer as soon as it is known; gives the template's files and hook their filters."""
 
@@ -89,111 +105,137 @@ class Answers(Extension):
         if name is not None:
             return source
         if BRACES.search(OWN_EXPRESSIONS.sub("", source)):  # an answer given by option or file, rendered as a template
-            refuse(
-                "An answer",
-                source,
-                "{{, {% and {# are the marks of a template",
-                one_line(source, 120, "the same without them"),
-            )
+            refuse("An answer", source, NO_BRACES, one_line(source, 120, "the same without them"), "en")
         return "{{ cookiecutter | checked }}" + source
 
 
 def checked(answers: dict) -> str:
     """Nothing, if all the answers given so far can be used."""
+    language = answers.get("language")
     for question, default in QUESTIONS.items():
         if question not in answers:
             continue
         answer = answers[question]
         if isinstance(default, list):
             if answer not in default:
-                refuse(question, answer, "it is not one of the choices", " or ".join(default))
+                why = Said("it is not one of the choices", "ce n'est pas un des choix")
+                refuse(question, answer, why, Said(" or ".join(default), " ou ".join(default)), language)
         elif why := what_is_wrong(question, answer):
-            refuse(question, answer, why, suggestion(question, answer))
+            refuse(question, answer, why, suggestion(question, answer), language)
     for question, why, instead in what_does_not_fit(answers):
-        refuse(question, answers[question], why, instead)
+        refuse(question, answers[question], why, instead, language)
     return ""
 
 
-def refuse(question: str, answer: object, why: str, instead: str) -> None:
+def refuse(question: str, answer: object, why: Said, instead: Said | str, language: str | None) -> None:
+    """Say in the project's language what is wrong with an answer, and what would be right."""
     shown = repr(answer if len(str(answer)) <= 120 else str(answer)[:120] + "…")
-    raise BadAnswer(f"{question} cannot be {shown}: {why}.\nType instead, for example: {instead}")
+    if isinstance(instead, str):
+        instead = Said(instead, instead)
+    if language == "fr":
+        told = f"{question} ne peut pas être {shown} : {why.fr}.\nTapez à la place, par exemple : {instead.fr}"
+    else:
+        told = f"{question} cannot be {shown}: {why.en}.\nType instead, for example: {instead.en}"
+    raise BadAnswer(told)
 
 
-def what_is_wrong(question: str, answer: object) -> str | None:
+def what_is_wrong(question: str, answer: object) -> Said | None:
     """Why a typed answer cannot be used, or None."""
     if not isinstance(answer, str):
-        return "it is not text"
+        return Said("it is not text", "ce n'est pas du texte")
     if not answer.strip():
-        return None if question in MAY_BE_EMPTY and not answer else "it is empty"
-    if len(answer) > LONGEST[question]:
-        return f"it is longer than {LONGEST[question]} characters"
+        may_be = question in MAY_BE_EMPTY and not answer
+        return None if may_be else Said("it is empty", "c'est vide")
+    if len(answer) > (longest := LONGEST[question]):
+        return Said(f"it is longer than {longest} characters", f"cela dépasse {longest} caractères")
     if BRACES.search(answer):
-        return "{{, {%, {# and their closing marks are the marks of a template"
+        return NO_BRACES
     if not all(map(is_visible, answer)):
-        return "it has a tab, a line break or another invisible character"
+        return Said(
+            "it has a tab, a line break or another invisible character",
+            "il y a une tabulation, un saut de ligne ou un autre caractère invisible",
+        )
     if question == "contact_email" and not EMAIL.fullmatch(answer):
-        return "it is not one e-mail address, name@host.domain"
+        return Said(
+            "it is not one e-mail address, name@host.domain",
+            "ce n'est pas une adresse électronique, nom@hôte.domaine",
+        )
     if question == "project_slug":
         return what_is_wrong_with_slug(answer)
     if question == "approval_valid_until" and not is_a_day(answer):
-        return "it is no day written as year-month-day"
+        return Said("it is no day written as year-month-day", "ce n'est pas un jour écrit année-mois-jour")
     if question in ("datasets", "notebooks"):
         return what_is_wrong_with_names(words(answer), known_words(question))
     return None
 
 
-def what_is_wrong_with_slug(slug: str) -> str | None:
+def what_is_wrong_with_slug(slug: str) -> Said | None:
     """Why a name cannot be that of a folder and of a Python package in a project's environment, or None."""
     if not SLUG.fullmatch(slug):
-        return "a folder and Python package is named with small letters a-z, digits and _, a letter first, no _ last"
+        return Said(
+            "a folder and Python package is named with small letters a-z, digits and _, a letter first, no _ last",
+            "le nom d'un dossier et paquet Python est fait de minuscules a-z, de chiffres et de _, une lettre d'abord, "
+            "pas de _ à la fin",
+        )
     if keyword.iskeyword(slug) or keyword.issoftkeyword(slug):
-        return "it is a word of the Python language"
+        return Said("it is a word of the Python language", "c'est un mot du langage Python")
     if slug in sys.stdlib_module_names:
-        return "Python's own library has a module of that name"
+        return Said("Python's own library has a module of that name", "la bibliothèque de Python a un module de ce nom")
     if slug == "paillasse":
-        return "the shared library has that name"
+        return Said("the shared library has that name", "la bibliothèque partagée a ce nom")
     if re.sub("_+", "_", slug) in LOCKED or slug in MODULES:
-        return "requirements.lock installs a package of that name"
+        return Said("requirements.lock installs a package of that name", "requirements.lock a un paquet de ce nom")
     if slug in LAYOUT:
-        return "a project has something else of that name"
+        return Said("a project has something else of that name", "un projet a autre chose de ce nom")
     if slug in WINDOWS_DEVICES:
-        return "Windows keeps that name for a device"
+        return Said("Windows keeps that name for a device", "Windows garde ce nom pour un périphérique")
     return None
 
 
-def what_is_wrong_with_names(names: list[str], known: list[str]) -> str | None:
+def what_is_wrong_with_names(names: list[str], known: list[str]) -> Said | None:
     """Why a list of names cannot be used, or None."""
-    unknown = [name for name in names if name not in known]
+    unknown = ", ".join(name for name in names if name not in known)
     if unknown:
-        return f"there is no {', '.join(unknown)}; there are {', '.join(known)}"
+        there_are = ", ".join(known)
+        return Said(f"there is no {unknown}; there are {there_are}", f"{unknown} n'existe pas ; il y a {there_are}")
     alone = [name for name in names if name in ("all", "none")]
     if alone and len(names) > 1:
-        return f"{alone[0]} stands alone"
-    return None if names else "it names nothing"
+        return Said(f"{alone[0]} stands alone", f"{alone[0]} va seul")
+    return None if names else Said("it names nothing", "cela ne nomme rien")
 
 
-def what_does_not_fit(answers: dict) -> Iterator[tuple[str, str, str]]:
+def what_does_not_fit(answers: dict) -> Iterator[tuple[str, Said, Said | str]]:
     """Answers that make no sense beside others: the question, why, and what would; as far as the answers are known."""
     basis = answers.get("legal_basis")
     approved = basis in APPROVING
     number = answers.get("authorisation_number")
     if number == "" and basis in NUMBERED:
-        yield "authorisation_number", f"an approval of the kind {basis!r} has a number", "DR-2026-123"
+        why = Said(f"an approval of the kind {basis!r} has a number", f"une autorisation « {basis} » a un numéro")
+        yield "authorisation_number", why, "DR-2026-123"
     if number and not approved:
-        yield "authorisation_number", f"with the legal basis {basis!r} there is none", "nothing: leave it empty"
+        why = Said(f"with the legal basis {basis!r} there is none", f"avec la base légale « {basis} » il n'y en a pas")
+        yield "authorisation_number", why, NOTHING
     last_day = answers.get("approval_valid_until")
     if last_day == "" and approved:
-        yield "approval_valid_until", f"an approval of the kind {basis!r} ends one day", in_three_years()
+        why = Said(f"an approval of the kind {basis!r} ends one day", f"une autorisation « {basis} » finit un jour")
+        yield "approval_valid_until", why, in_three_years()
     if last_day and not approved:
-        why = f"with the legal basis {basis!r} there is no approval that could end"
-        yield "approval_valid_until", why, "nothing: leave it empty"
+        why = Said(
+            f"with the legal basis {basis!r} there is no approval that could end",
+            f"avec la base légale « {basis} » il n'y a pas d'autorisation qui puisse finir",
+        )
+        yield "approval_valid_until", why, NOTHING
     if last_day and last_day <= datetime.date.today().isoformat() and UPDATING not in os.environ:
-        yield "approval_valid_until", "that day is not in the future, so nothing could be read", in_three_years()
+        why = Said(
+            "that day is not in the future, so nothing could be read",
+            "ce jour n'est pas à venir, donc rien ne pourrait être lu",
+        )
+        yield "approval_valid_until", why, in_three_years()
     if "datasets" in answers:
         yield from what_does_not_fit_the_data(answers)
 
 
-def what_does_not_fit_the_data(answers: dict) -> Iterator[tuple[str, str, str]]:
+def what_does_not_fit_the_data(answers: dict) -> Iterator[tuple[str, Said, str]]:
     """The same of the data sets beside the legal basis, and of the notebooks beside the data sets."""
     entries, basis = catalogue(), answers["legal_basis"]
     chosen = chosen_data(answers)
@@ -201,18 +243,31 @@ def what_does_not_fit_the_data(answers: dict) -> Iterator[tuple[str, str, str]]:
     for name in asked:
         if not is_allowed(entries[name], basis):
             without = ", ".join(each for each in asked if is_allowed(entries[each], basis)) or "none"
+            why = Said(
+                f"{name} is under access control, and the legal basis is {basis!r}",
+                f"l'accès à {name} est contrôlé, et la base légale est « {basis} »",
+            )
             if basis == "MR-004":
-                why = f"{name} is of the national claims, which MR-004 does not cover: they need an authorisation"
-            else:
-                why = f"{name} is under access control, and the legal basis is {basis!r}"
+                why = Said(
+                    f"{name} is of the national claims, which MR-004 does not cover: they need an authorisation",
+                    f"{name} vient du SNDS, que la MR-004 ne couvre pas : il faut une autorisation",
+                )
             yield "datasets", why, without
         for key in entries[name]["schema"].get("foreignKeys", []):
             if (other := key["reference"]["resource"]) not in chosen:
-                yield "datasets", f"the rows of {name} are of the patients of {other}", ", ".join([*asked, other])
+                why = Said(
+                    f"the rows of {name} are of the patients of {other}",
+                    f"les lignes de {name} sont celles des patients de {other}",
+                )
+                yield "datasets", why, ", ".join([*asked, other])
     for word in words(answers.get("notebooks", "")):
         if word != "all" and (missing := [name for name in NOTEBOOKS[word]["data"] if name not in chosen]):
             possible = ", ".join(chosen_notebooks(answers | {"notebooks": "all"}))
-            yield "notebooks", f"{word} reads {' and '.join(missing)}, which datasets does not name", possible
+            why = Said(
+                f"{word} reads {' and '.join(missing)}, which datasets does not name",
+                f"{word} lit {' et '.join(missing)}, que datasets ne nomme pas",
+            )
+            yield "notebooks", why, possible
 
 
 def is_allowed(entry: dict, basis: str) -> bool:
@@ -285,8 +340,10 @@ def is_visible(character: str) -> bool:
     return character in "\u200c\u200d" or unicodedata.category(character) not in INVISIBLE
 
 
-def suggestion(question: str, answer: object) -> str:
+def suggestion(question: str, answer: object) -> str | Said:
     """An answer near to the refused one that can be used."""
+    if question in MAY_BE_EMPTY and not str(answer).strip():
+        return NOTHING
     if question == "contact_email":
         return QUESTIONS[question]
     if question == "approval_valid_until":

@@ -8,11 +8,14 @@ index, no uv, no compiler. All is checked before the old environment is touched;
 recipes work as anywhere, and never look for an index.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -27,13 +30,14 @@ WHEELS = in_env.ENVIRONMENT / "wheelhouse"  # while they are installed
 def chosen(arguments: list[str]) -> Path:
     """The archive that is named, or the only one that lies here."""
     if arguments:
-        found = [Path(arguments[0])]
+        found = [Path(arguments[0]).expanduser()]
     else:
         found = sorted([*in_env.ROOT.glob("wheelhouse-*.zip"), *in_env.ROOT.glob("dist/wheelhouse-*.zip")])
     if len(found) > 1:
-        sys.exit("There are several wheelhouses. Name one: make setup-offline WHEELHOUSE=" + str(found[-1]))
+        one = shlex.quote(str(found[-1]))
+        sys.exit(f"There are several wheelhouses. Name one: make setup-offline WHEELHOUSE={one}")
     if not found or not found[0].is_file():
-        place = found[0] if found else f"wheelhouse-*.zip in {in_env.ROOT} or in its folder dist"
+        place = f"archive {found[0]}" if found else f"wheelhouse-*.zip in {in_env.ROOT} or in its folder dist"
         sys.exit(f"There is no {place}. Make one where there is internet (make wheelhouse), and carry it in.")
     return found[0]
 
@@ -46,7 +50,7 @@ def check_content(archive: Path) -> None:
     """Every file is the one that was packed, and none was added or taken out."""
     again = "Carry it in again, or make it anew (make wheelhouse)."
     beside = archive.with_name(archive.name + ".sha256")
-    if beside.is_file() and sha256(archive.open("rb")) != beside.read_text(encoding="utf-8").split()[0]:
+    if beside.is_file() and sha256(archive.open("rb")).encode() not in beside.read_bytes().split():
         refuse(archive, f"it is not the archive that {beside.name} names. {again}")
     try:
         with zipfile.ZipFile(archive) as packed:
@@ -105,7 +109,6 @@ def make_environment(archive: Path) -> None:
     """As in_env.py does it from an index: the lock's packages by their hashes, then this folder's own packages."""
     print(f"Making the environment in {in_env.ENVIRONMENT} from {archive.name}", flush=True)
     in_env.STAMP.unlink(missing_ok=True)
-    wanted = in_env.fingerprint()
     subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", in_env.ENVIRONMENT], check=True)
     in_env.OFFLINE.touch()
     with zipfile.ZipFile(archive) as packed:
@@ -118,7 +121,7 @@ def make_environment(archive: Path) -> None:
     shutil.rmtree(WHEELS)
     # Compiled as in_env.py does, on all cores; pip takes one. What is for another Python in a package cannot be.
     subprocess.run([in_env.PYTHON, "-m", "compileall", "-qq", "-j", "0", in_env.ENVIRONMENT], check=False)
-    in_env.STAMP.write_text(wanted, encoding="utf-8")
+    in_env.STAMP.write_text(in_env.fingerprint(), encoding="utf-8")
 
 
 def run_pip(pip: list, *arguments: str | Path) -> None:
@@ -131,7 +134,9 @@ def run_pip(pip: list, *arguments: str | Path) -> None:
 
 def main() -> int:
     if sys.version_info < (3, 11):
-        sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
+        this = sys.version.split()[0]
+        sys.exit(f"Python 3.11 or newer is needed; this is {this}. Say: make setup-offline PYTHON=python3.11")
+    in_env.declared()
     archive = chosen(sys.argv[1:]).resolve()
     check_content(archive)
     try:

@@ -80,6 +80,7 @@ BAD_ANSWERS = {
     "nothing but a mark": ("project_name", "{{", "the same without them"),
     "empty": ("project_name", "", "Oncology project"),
     "blank": ("team", "   ", "Oncology research team"),
+    "blank where it may be empty": ("authorisation_number", " ", "nothing: leave it empty"),
     "too long": ("project_name", "x" * 121, "x" * 120),
     "nothing for a slug": ("project_name", "🧬", "my_project"),
     "digit first": ("project_name", "2024 cohort", "project_2024_cohort"),
@@ -195,6 +196,32 @@ def test_answers_that_make_no_sense_together_are_refused_before_anything_is_made
     assert not any((tmp_path / "projects").iterdir())
 
 
+IN_FRENCH = {
+    "a word of Python": (
+        {"project_slug": "class"},
+        "project_slug ne peut pas être 'class' : c'est un mot du langage Python.\n"
+        "Tapez à la place, par exemple : class_project",
+    ),
+    "claims with MR-004": (
+        {"legal_basis": "MR-004", "datasets": "lung_io, snds_patients"} | APPROVED,
+        "datasets ne peut pas être 'lung_io, snds_patients' : snds_patients vient du SNDS, que la MR-004 ne couvre pas "
+        ": il faut une autorisation.\nTapez à la place, par exemple : lung_io",
+    ),
+    "a number where there is none": (
+        {"authorisation_number": "DR-1"},
+        "authorisation_number ne peut pas être 'DR-1' : avec la base légale « in preparation » il n'y en a pas.\n"
+        "Tapez à la place, par exemple : rien : laissez vide",
+    ),
+}
+
+
+@pytest.mark.parametrize(("answers", "told"), IN_FRENCH.values(), ids=IN_FRENCH)
+def test_who_has_chosen_french_is_refused_in_french(generate, answers, told):
+    with pytest.raises(ContextDecodingException) as refusal:
+        generate(language="fr", **answers)
+    assert str(refusal.value) == told
+
+
 def test_a_notebook_needs_its_data_sets_and_is_added_by_an_entry_of_the_list(own_template, generate):
     with (own_template / "hooks/notebooks.yaml").open("a", encoding="utf-8") as file:
         file.write("claims: {notebook: claims, data: [gbsg, snds_drugs], en: Drugs, fr: Médicaments}\n")
@@ -210,6 +237,17 @@ def test_a_notebook_needs_its_data_sets_and_is_added_by_an_entry_of_the_list(own
     runs = yaml.safe_load((project / "runs.yaml").read_text(encoding="utf-8"))["runs"]
     assert {"name": "claims", "notebook": "notebooks/claims.ipynb"} in runs
     assert "| `notebooks/claims.ipynb` | Médicaments |" in (project / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_new_question_is_one_line_of_the_list_of_questions(own_template, generate):
+    file = own_template / "cookiecutter.json"
+    questions = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(questions | {"sponsor": "A hospital", "protocol": ""}), encoding="utf-8")
+    project = generate(source=own_template)
+    recorded = json.loads((project / ".paillasse.json").read_text(encoding="utf-8"))["answers"]
+    assert recorded["sponsor"] == "A hospital" and recorded["protocol"] == ""
+    with pytest.raises(ContextDecodingException, match="sponsor cannot be ''"):
+        generate(source=own_template, sponsor="")
 
 
 def test_an_update_renders_an_approval_that_has_ended_since(generate, monkeypatch):
@@ -347,7 +385,9 @@ def test_whatever_is_answered_is_refused_or_comes_back_from_the_files(template, 
 @example(question="project_slug", answer="test")
 @example(question="project_slug", answer="x" * 300)
 def test_what_is_suggested_can_be_used(answers, question, answer):
-    assert answers.what_is_wrong(question, answers.suggestion(question, answer)) is None
+    suggested = answers.suggestion(question, answer)
+    typed = "" if suggested == answers.NOTHING else suggested
+    assert answers.what_is_wrong(question, typed) is None
 
 
 def test_no_module_of_the_environment_is_a_project_s_name(answers):

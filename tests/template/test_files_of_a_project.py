@@ -355,6 +355,17 @@ def test_make_help_lists_every_recipe(generate):
     assert recipes == daily | {"setup", "setup-offline", "wheelhouse", "lock", "clean"}
 
 
+@pytest.mark.parametrize("archive", ["carried.zip", "Clé USB de l'été/carried.zip"])
+def test_an_archive_may_be_in_a_folder_with_blanks_and_accents(generate, archive):
+    done = subprocess.run(
+        ["make", "setup-offline", f"PYTHON={sys.executable}", f"WHEELHOUSE={archive}"],
+        cwd=generate(),
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert f"There is no archive {archive}. Make one where there is internet" in done.stderr
+
+
 def test_jupyterlab_asks_nobody_for_news_or_updates(generate):
     for makefile in (ROOT / "Makefile", generate() / "Makefile"):
         (recipe,) = re.findall(r"(?m)^\t.*jupyter lab.*$", makefile.read_text(encoding="utf-8"))
@@ -387,6 +398,15 @@ def test_runs_and_environments_are_never_committed(generate):
         ["git", "status", "--porcelain"], cwd=project, check=True, capture_output=True, encoding="utf-8"
     )
     assert seen.stdout == ""
+
+
+def test_what_may_show_a_patient_is_in_no_image_either(generate):
+    project = generate()
+    kept_out = [
+        {line.removeprefix("**/").strip("/") for line in (project / name).read_text(encoding="utf-8").splitlines()}
+        for name in (".gitignore", ".dockerignore")
+    ]
+    assert {"runs", ".env", ".ipynb_checkpoints"} <= kept_out[0] & kept_out[1]
 
 
 def test_leftovers_in_the_template_do_not_travel(own_template, generate, files_of):

@@ -14,6 +14,7 @@ from repository import Repository
 import paillasse.project.update as updates
 from paillasse.errors import UpdateError
 from paillasse.project import git as git_module
+from paillasse.project.template import Template
 from paillasse.project.worktree import WorkTree
 
 HOOK = """\
@@ -184,6 +185,10 @@ def test_check_tells_ci_by_its_exit_code_and_changes_nothing(project, template):
     done = project.paillasse("update", "--check")
     assert done.returncode == 1
     assert done.stdout.startswith("A newer template is there: v2.0 (") and "1 commit after v1.0 (" in done.stdout
+    assert done.stdout.endswith("To bring it in: paillasse update\n")
+    assert project.paillasse("update", "--check", "--from", str(template.folder)).stdout.endswith(
+        f"To bring it in: paillasse update --from {template.folder}\n"
+    )
     assert state(project) == before
     record(project, commit=template.git("rev-parse", "v2.0^{commit}"))
     done = project.paillasse("update", "--check")
@@ -231,6 +236,20 @@ def test_a_bundle_without_a_head_is_enough(project, template, tmp_path):
     assert updates.update(project.folder, str(tmp_path / "tags.bundle")).conflicts == {}
 
 
+def test_another_repository_is_not_taken_for_the_template(project):
+    project.paillasse("update", "--check")  # so that the project's version is at hand, whatever is fetched next
+    for source in (str(project.folder), "."):
+        assert "is not the template of this project" in project.paillasse("update", "--check", "--from", source).stderr
+    assert "is not the template of this project" in refusal(project, str(project.folder))
+    assert Template(project.folder).last_standing(project.record()["commit"]) == (None, None)  # what the doctor tells
+
+
+def test_an_empty_repository_is_no_template(project, tmp_path):
+    project.git("init", "--quiet", "--bare", str(tmp_path / "empty"))
+    project.paillasse("update", "--check")
+    assert "It is empty." in refusal(project, str(tmp_path / "empty"))
+
+
 def test_an_archive_is_no_source(project, tmp_path):
     (tmp_path / "template.zip").touch()
     assert "is an archive, which has no history" in refusal(project, str(tmp_path / "template.zip"))
@@ -269,6 +288,7 @@ def test_a_version_that_cannot_be_made_is_told_with_its_own_words(project, templ
     told = refusal(project)
     assert "v3.0" in told and "makes no project of this one's answers" in told
     assert "This team has no such number" in told
+    assert "change it in .paillasse.json, commit that, and update again" in told
 
 
 def test_questions_that_are_new_gone_or_have_other_choices_are_told(project, template):
@@ -283,6 +303,15 @@ def test_questions_that_are_new_gone_or_have_other_choices_are_told(project, tem
         ".paillasse.json: team is not asked any more",
     }
     assert project.record()["answers"] == {"project_slug": "small", "shape": "round", "region": "Île-de-France"}
+
+
+def test_an_answer_that_is_no_choice_any_more_costs_no_other_answer(project, template):
+    record(project, answers={"shape": "square", "team": "Team", "project_slug": "small"})  # those after it too
+    questions = '{"project_slug": "other", "team": "Ours", "shape": ["round", "oval"]}'
+    version(template, "v3.0", **{"cookiecutter.json": questions})
+    done = updates.update(project.folder)
+    assert done.notes == (".paillasse.json: shape was square, which is no choice any more; now round",)
+    assert project.record()["answers"] == {"project_slug": "small", "team": "Team", "shape": "round"}
 
 
 @pytest.mark.slow

@@ -431,14 +431,14 @@ def test_a_newer_template_is_noted_once_somebody_has_looked_and_the_doctor_itsel
     subprocess.run(["git", "init", "--quiet", "--template=", str(origin)], check=True)
     first = commit("v1")
     project.write(".paillasse.json", json.dumps(RECORD | {"template": str(origin), "commit": first}))
-    assert "paillasse update --check says" in project.finding("template").seen
+    assert "make template says" in project.finding("template").seen
     assert CliRunner().invoke(main, ["update", "--check"]).exit_code == 0
     commit("v2")
     found = project.finding("template")
     assert found.state == "ok" and found.seen.startswith("The project has the newest template, v1 (")
     assert CliRunner().invoke(main, ["update", "--check"]).exit_code == 1
     found = project.finding("template")
-    assert (found.state, found.mend) == ("note", "paillasse update")
+    assert (found.state, found.mend) == ("note", "python3 in_env.py paillasse update")
     assert "A newer template is there: v2 (" in found.seen and f"Seen on {TODAY}" in found.seen
 
 
@@ -451,7 +451,7 @@ def test_an_update_that_stopped_half_way_is_wrong(project):
     note = {"state": "applying", "before": head.strip(), "tree": head.strip(), "to": "v2", "conflicts": []}
     project.write(".git/paillasse/update.json", json.dumps(note))
     found = project.findings("template")[0]
-    assert (found.state, found.mend) == ("wrong", "paillasse update --undo")
+    assert (found.state, found.mend) == ("wrong", "python3 in_env.py paillasse update --undo")
 
 
 # The machine

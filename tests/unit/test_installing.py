@@ -1,5 +1,6 @@
 """No command installs `paillasse` by its name: it is free on the public index, where anybody could offer a package."""
 
+import ast
 import importlib
 import os
 import re
@@ -77,6 +78,89 @@ def test_the_environment_s_own_uv_is_not_counted_on_while_it_is_made_anew(projec
     shutil.copy(sys.executable, own / ("uv.exe" if os.name == "nt" else "uv"))
     monkeypatch.setenv("PATH", str(own))  # as in a terminal in which somebody has activated it
     assert importlib.import_module("in_env").machines_uv() is None
+
+
+@pytest.fixture
+def made(project, commands, monkeypatch) -> Path:
+    """The file that says with which Python the project's finished environment was made: another than this one."""
+    in_env = importlib.import_module("in_env")
+    in_env.PYTHON.parent.mkdir(parents=True)
+    in_env.PYTHON.symlink_to(sys.executable)
+    in_env.STAMP.write_text(in_env.fingerprint(), encoding="utf-8")
+    about = project / ".venv/pyvenv.cfg"
+    about.write_text("home = /usr/bin\nversion = 3.99.1\n", encoding="utf-8")
+    return about
+
+
+def test_a_command_takes_the_environment_with_the_python_that_it_has(made, commands, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["in_env.py", "paillasse", "scan"])
+    monkeypatch.setattr(sys, "version", "3.9.18")  # of python3 where a hook runs
+    monkeypatch.setattr(sys, "version_info", (3, 9, 18))
+    importlib.import_module("in_env").make_environment()
+    assert commands == []
+
+
+def test_the_python_of_old_enterprise_systems_can_read_the_file():
+    tree = ast.parse((ROOT / "in_env.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    asked = [each for node in functions for each in (node.returns, *(one.annotation for one in node.args.args))]
+    assert len(functions) > 5 and {type(each) for each in asked} <= {ast.Name, ast.Constant}
+    assert "__future__" not in {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+
+
+def test_setup_makes_it_anew_for_another_python_and_only_then(made, commands, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["in_env.py"])
+    in_env = importlib.import_module("in_env")
+    this = made.read_text(encoding="utf-8").replace("3.99.1", "{}.{}.{}".format(*sys.version_info))
+    made.write_text(this, encoding="utf-8")
+    in_env.make_environment()
+    assert commands == []
+    made.write_text(this.replace(".", ".9"), encoding="utf-8")
+    in_env.make_environment()
+    assert commands != []
+
+
+def test_in_an_enclave_setup_leaves_the_environment_alone(made, commands, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["in_env.py"])
+    monkeypatch.setattr(sys, "version", "3.9.18")
+    (made.parent / "made-offline").touch()
+    importlib.import_module("in_env").make_environment()
+    assert commands == []
+
+
+def test_when_its_python_is_another_one_now_the_environment_is_made_anew(made, commands, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["in_env.py", "paillasse", "scan"])
+    in_env = importlib.import_module("in_env")
+    in_env.PYTHON.unlink()  # as after an upgrade of the machine
+    in_env.make_environment()
+    assert commands != []
+
+
+DAMAGED = {
+    "no uv": ("requirements.lock", "numpy==2.4.6\n", "requirements.lock does not name uv"),
+    "conflict": ("requirements.lock", "<<<<<<< HEAD\nuv==1\n", "requirements.lock has the marks of a conflict"),
+    "no lock": ("requirements.lock", None, "requirements.lock is not there"),
+    "no library": ("shared_lib/pyproject.toml", None, "git restore shared_lib/pyproject.toml"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "message"), DAMAGED.values(), ids=DAMAGED)
+def test_of_a_damaged_file_no_environment_is_made_and_the_old_one_stays(project, commands, name, content, message):
+    if content is None:
+        (project / name).unlink()
+    else:
+        (project / name).write_text(content, encoding="utf-8")
+    with pytest.raises(SystemExit, match=re.escape(message)):
+        importlib.import_module("in_env").make_environment()
+    assert commands == []
+
+
+def test_in_an_enclave_without_a_lock_no_environment_is_made_either(project, commands, monkeypatch):
+    (project / "requirements.lock").unlink()
+    monkeypatch.setattr(sys, "argv", ["setup_offline.py"])
+    with pytest.raises(SystemExit, match="git restore requirements.lock"):
+        importlib.import_module("setup_offline").main()
+    assert commands == []
 
 
 def test_in_an_enclave_no_command_has_an_index(project, commands):

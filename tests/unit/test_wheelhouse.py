@@ -385,9 +385,10 @@ def test_a_changed_archive_is_refused_and_the_environment_stays(project, archive
     assert [each.name for each in (project / ".venv").iterdir()] == ["keep"]
 
 
-def test_an_archive_that_is_not_the_one_of_its_checksum_is_refused(project, archive):
+@pytest.mark.parametrize("content", [b"0" * 64 + b"  wheelhouse.zip\n", b"", b"\xff\xfe"])
+def test_an_archive_that_is_not_the_one_of_its_checksum_is_refused(project, archive, content):
     beside = archive.with_name(archive.name + ".sha256")
-    beside.write_text("0" * 64 + f"  {archive.name}\n", encoding="utf-8")
+    beside.write_bytes(content)
     assert f"it is not the archive that {beside.name} names" in set_up(project).stderr
 
 
@@ -405,12 +406,12 @@ def test_without_an_archive_it_says_what_to_carry_in(project):
     done = set_up(project)
     assert done.returncode == 1
     assert "Make one where there is internet (make wheelhouse), and carry it in." in done.stderr
-    assert "There is no elsewhere.zip." in set_up(project, "elsewhere.zip").stderr
+    assert "There is no archive elsewhere.zip." in set_up(project, "elsewhere.zip").stderr
 
 
 def test_of_several_archives_one_is_named(project, archive):
-    shutil.copy(archive, project / "wheelhouse-older.zip")
-    assert "There are several wheelhouses. Name one" in set_up(project).stderr
+    older = shutil.copy(archive, project / "wheelhouse-older one.zip")
+    assert f"There are several wheelhouses. Name one: make setup-offline WHEELHOUSE='{older}'" in set_up(project).stderr
 
 
 def test_an_environment_from_a_wheelhouse_is_never_completed_from_an_index(project):

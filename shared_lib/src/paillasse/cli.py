@@ -1,5 +1,6 @@
 """The command `paillasse`: thin, and quick to answer `--help`; each command imports what it needs when it runs."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -310,7 +311,7 @@ def update(source, to, checking, undoing):
         standing = updates.standing(project, source)
         click.echo(str(standing))
         if standing.behind:
-            click.echo("To bring it in: paillasse update")
+            click.echo("To bring it in: paillasse update" + (f" --from {shlex.quote(source)}" if source else ""))
             sys.exit(1)
     else:
         done = updates.update(project, source, to)

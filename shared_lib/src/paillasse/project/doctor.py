@@ -24,6 +24,7 @@ from paillasse.project.template import RECORD
 SOON = 30  # days before the end of an approval when it is told
 LITTLE_DISK, SCARCE_DISK = 5.0, 1.0  # GB: an environment and some hundred results; not even one more result
 LITTLE_MEMORY, SCARCE_MEMORY = 2.0, 0.5  # GB: some notebooks at a time; one notebook with a small data set
+PAILLASSE = "python3 in_env.py paillasse"  # as it can be typed anywhere; `paillasse` alone is only in the environment
 
 State = Literal["ok", "note", "wrong"]
 
@@ -70,7 +71,7 @@ def examine(project: Path, profile: str | None = None) -> list[Finding]:
         try:
             seen = list(check(project, profile))
         except PaillasseError as error:
-            seen = [Finding("wrong", str(error), "mend what is named, then: python3 in_env.py paillasse doctor")]
+            seen = [Finding("wrong", str(error), f"mend what is named, then: {PAILLASSE} doctor")]
             if any(each.seen == str(error) for each in findings):
                 seen = [Finding("note", "cannot be looked at before that is mended")]
         except Exception as error:  # in a damaged environment an import may raise anything; the other checks go on
@@ -122,7 +123,7 @@ def environment(project: Path, profile: str | None) -> Iterator[Finding]:
     own = project / ".venv"
     if not own.is_dir() or not own.samefile(sys.prefix):
         seen = f"this is the Python of {sys.prefix}, not of the project's own environment"
-        yield Finding("wrong", seen, "python3 in_env.py paillasse doctor")
+        yield Finding("wrong", seen, f"{PAILLASSE} doctor")
         return
     locked = {each.name: each.version for each in read_lock(project / FILE) if each.applies()}
     installed = installed_packages()
@@ -248,7 +249,7 @@ def approvals(project: Path, profile: str | None) -> Iterator[Finding]:
                 entry.permission()
             standing += 1
         except PaillasseError as error:
-            yield Finding("wrong", str(error), "paillasse run --profile synthetic works meanwhile")
+            yield Finding("wrong", str(error), f"{PAILLASSE} run --profile synthetic    # works meanwhile")
     where = "by the steward's file" if steward is not None else "by the catalogue"
     if is_secure and not standing:
         seen = f"no data set under access control may be read {where}"
@@ -330,17 +331,17 @@ def template(project: Path, profile: str | None) -> Iterator[Finding]:
         yield Finding("wrong", str(error).partition(". ")[0], f"git restore {RECORD}")
         return
     if unfinished(project):
-        yield Finding("wrong", "an update of the template was interrupted", "paillasse update --undo")
+        yield Finding("wrong", "an update of the template was interrupted", f"{PAILLASSE} update --undo")
     if record.commit is None:
         seen = f"made from {record.template}, which had no commit: an update cannot know where the project started"
-        yield Finding("note", f"{seen}; library {__version__}", "paillasse update    # says how to go on")
+        yield Finding("note", f"{seen}; library {__version__}", f"{PAILLASSE} update    # says how to go on")
         return
     standing, day = Template(project).last_standing(record.commit)
     if standing is None:
-        seen = f"{record.template} at {record.commit[:12]}; whether there is a newer one, paillasse update --check says"
+        seen = f"{record.template} at {record.commit[:12]}; whether there is a newer one, make template says"
         yield Finding("ok", f"{seen}; library {__version__}")
     elif standing.behind:
-        yield Finding("note", f"{standing} Seen on {day}; library {__version__}", "paillasse update")
+        yield Finding("note", f"{standing} Seen on {day}; library {__version__}", f"{PAILLASSE} update")
     else:
         yield Finding("ok", f"{standing} Seen on {day}; library {__version__}")
 
@@ -359,7 +360,7 @@ def memory(project: Path, profile: str | None) -> Iterator[Finding]:
     from paillasse.runs.memory import available_mb
 
     free = available_mb() / 1e3
-    mend = "paillasse run --jobs 1, after shutting down kernels in JupyterLab"
+    mend = f"{PAILLASSE} run --jobs 1    # after shutting down kernels in JupyterLab"
     yield _room(free, LITTLE_MEMORY, SCARCE_MEMORY, "of memory", mend)
 
 

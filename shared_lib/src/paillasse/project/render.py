@@ -51,7 +51,8 @@ def render(template: Template, of: Version, answers: dict, folder: Path) -> Rend
     template.check_out(of.commit, files)
     refuse_what_it_needs(of, files)
     # Neither the person's own settings nor their home are read or written.
-    own = {"default_context": answers, "replay_dir": f"{folder}/replay", "cookiecutters_dir": f"{folder}/clones"}
+    kept = taken(answers, files / "cookiecutter.json")
+    own = {"default_context": kept, "replay_dir": f"{folder}/replay", "cookiecutters_dir": f"{folder}/clones"}
     settings.write_text(yaml.safe_dump(own, allow_unicode=True), encoding="utf-8")
     # The template is told, so that it takes an answer that was right when it was given: a day that has passed, say.
     # cookiecutter leaves the hooks that it runs in the temporary folder.
@@ -71,9 +72,29 @@ def render(template: Template, of: Version, answers: dict, folder: Path) -> Rend
     if done.returncode or len(projects) != 1:
         said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-12:])
         raise UpdateError(
-            f"The template's version {of} makes no project of this one's answers, those of {RECORD}. It says:\n{said}"
+            f"The template's version {of} makes no project of this one's answers, those of {RECORD}. It says:\n{said}\n"
+            f"If that is an answer, change it in {RECORD}, commit that, and update again: what you have of it stays."
         )
     return Rendered(projects[0], json.loads((projects[0] / RECORD).read_text(encoding="utf-8")))
+
+
+def taken(answers: dict, questions: Path) -> dict:
+    """The answers that a version of the template takes. One that is no choice any more is left out here: cookiecutter,
+    given it, would forget all that follow it too, the project's name among them."""
+    from cookiecutter.generate import apply_overwrites_to_context
+
+    try:
+        asked = json.loads(questions.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return answers  # cookiecutter says what is wrong with its questions
+    kept = {}
+    for question, answer in answers.items():
+        try:
+            apply_overwrites_to_context(asked, {question: answer})
+        except ValueError:
+            continue
+        kept[question] = answer
+    return kept
 
 
 def refuse_what_it_needs(of: Version, files: Path) -> None:

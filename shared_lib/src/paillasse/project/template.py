@@ -113,7 +113,7 @@ class Template:
         self.source = without_password(self.recorded)
 
     def fetch(self, source: str | None = None) -> None:
-        """Look at the template anew.
+        """Fetch what the template has now; `seen` says whether it is this project's.
 
         Parameters
         ----------
@@ -133,15 +133,35 @@ class Template:
         # Nobody can be asked in CI.
         alone = {} if sys.stdin is not None and sys.stdin.isatty() else {"GIT_TERMINAL_PROMPT": "0"}
         try:
-            has_head = " HEAD" in git("ls-remote", "--", source, **alone).replace("\t", " ")
+            offered = git("ls-remote", "--", source, **alone).replace("\t", " ")
+            if not offered:
+                raise UpdateError("It is empty.")
+            has_head = " HEAD" in offered
             refs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", *([f"+HEAD:{HEAD}"] if has_head else [])]
             options = ["--quiet", "--prune", "--no-write-fetch-head", "--no-auto-maintenance"]
+            self._looked.unlink(missing_ok=True)
             self._git("fetch", *options, "--", source, *refs, **alone)
         except UpdateError as error:
             told = f"The template at {shown} cannot be read.{self._last_look()} {error}"
             raise UpdateError(f"{told}\nIf it is elsewhere, or carried in as a git bundle: --from SOURCE") from None
         self.source = shown
+
+    def seen(self, commit: str) -> Version:
+        """The version that a project is from, in what was fetched just now: from now on the last look.
+
+        Raises
+        ------
+        UpdateError
+            It is not there, or what was fetched has nothing in common with it: it is another repository's.
+        """
+        here, newest = self.version(commit), self.newest()
+        if not self._git("merge-base", here.commit, newest.commit, codes=(0, 1)):
+            raise UpdateError(
+                f"What is at {self.source} is not the template of this project: it has no history in common with "
+                f"{here}. Name the template's own repository, or a bundle of it: --from SOURCE"
+            )
         self._looked.touch()
+        return here
 
     def standing(self, commit: str) -> Standing:
         """Where a project stands that is from a commit."""
@@ -222,7 +242,7 @@ class Template:
     def _tags(self) -> set[str]:
         return set(self._git("for-each-ref", "--format=%(refname:lstrip=2)", "refs/tags").splitlines())
 
-    def _git(self, *arguments: str | Path, **more: str) -> str:
+    def _git(self, *arguments: str | Path, **more) -> str:
         return git(f"--git-dir={self.folder}", *arguments, **more)
 
 

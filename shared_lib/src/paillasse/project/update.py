@@ -78,7 +78,7 @@ def standing(project: Path, source: str | None = None) -> Standing:
     work, template, record = WorkTree(project), Template(project), read_record(project)
     with work.held():
         template.fetch(source)
-        return template.standing(recorded_commit(record, template, work))
+        return template.standing(template.seen(recorded_commit(record, template, work)).commit)
 
 
 def undo(project: Path) -> str | None:
@@ -118,7 +118,7 @@ def update(project: Path, source: str | None = None, to: str | None = None) -> U
         work.refuse_unless_committed()
         record, template = read_record(project), Template(project)
         template.fetch(source)
-        here = template.version(recorded_commit(record, template, work))
+        here = template.seen(recorded_commit(record, template, work))
         wanted = template.version(to) if to else newest_for(template, here)
         if wanted.commit == here.commit:
             return Update(here, wanted, 0, {}, ())
