@@ -110,7 +110,7 @@ def survival_by_arm(
     ----------
     weighted : WeightedTrial
     times : list of float, optional
-        Times of the table; by default the event times of the arm, of more than 200 every so manieth, and the last time.
+        Times of the table; by default the event times of the arm, 200 of them spread evenly where there are more, and the last.
     conf_level : float
 
     Returns
