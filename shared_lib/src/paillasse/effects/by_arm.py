@@ -110,7 +110,7 @@ def survival_by_arm(
     ----------
     weighted : WeightedTrial
     times : list of float, optional
-        Times of the table; by default the event times of the arm, 200 of them spread evenly where there are more, and the last.
+        Times of the table; by default the event times of the arm, 200 of them where there are more, and the last time.
     conf_level : float
 
     Returns
