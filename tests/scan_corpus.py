@@ -18,6 +18,7 @@ import sqlite3
 import sys
 import urllib.parse
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -908,6 +909,102 @@ def homes_in_a_script(folder):
     save(folder, "homes_in_a_script.html", f"<html><body><script>{script}</script></body></html>")
 
 
+# As libraries write them of themselves
+
+
+WARD = UNSAID.head(12).assign(sexe=list("FFMFMMFMFFMF"), site=["sein", "colon", "poumon"] * 4)
+NUMBERS = [str(number) for number in np.random.default_rng(11).integers(200_000, 999_999, 12)]
+HOMES = np.random.default_rng(2).normal([48.8, 2.35], 0.05, (7, 2)).round(5)
+STEPS = np.sort(UNSAID["delai_j"].unique())[:7] + 0.4
+PRINTED_BY_LIBRARIES = {
+    "row_of_a_frame": str(WARD.iloc[3]),
+    "fields_of_one_patient": f"Patient(age=61, sexe='F', stade='II', os_mois={12.4}, deces=1)",
+    "bytes_of_python": repr(zlib.compress(CSV.encode())),
+    "tuples_of_patients": str(list(zip(UNSAID["age_dg"].head(8), WARD["sexe"], UNSAID["RP"], strict=False))),
+    "vectors_of_r": f"list(age = c({', '.join(f'{v}L' for v in UNSAID['age_dg'].head(12))}), os = c("
+    f"{', '.join(map(str, UNSAID['delai_j'].head(12) / 10))}))",
+    "a_list_for_each_group": "\n".join(
+        f"grade {i} {UNSAID['RP'].iloc[i * 12 : i * 12 + 12].tolist()}" for i in range(4)
+    ),
+    "points_of_a_map": "\n".join(f"{i} POINT ({east} {north})" for i, (north, east) in enumerate(HOMES)),
+    "events_one_by_one": pd.DataFrame(
+        {"time": STEPS, "n.risk": range(40, 33, -1), "n.event": 1, "survival": 1 - np.arange(1, 8) / 40}
+    ).to_string(index=False),
+    "numbers_in_quotes": f"Doublons : {NUMBERS[:6]}",
+    "report_of_a_pathologist": "Patiente de 58 ans, nodule du sein gauche. Tumorectomie de 62 g. Microscopie : "
+    "carcinome infiltrant de grade II, 14 mm, RE 90 %, HER2 négatif, pT1c N0.",
+    "a_name_and_a_birthday": "Le dossier de Jeanne MARTIN (12.03.1951) a été relu.",
+    "an_age_in_words": "La patiente avait soixante-sept ans au diagnostic et a survécu quatorze mois.",
+    "days_without_points": "\n".join(
+        f"{day:%Y%m%d}" for day in pd.Timestamp("1930-01-01") + pd.to_timedelta(DATA["er"].head(15) * 60, "D")
+    ),
+    "columns_of_a_fixed_width": "\n".join(
+        f"{r.age_dg:03}F{r.RP:04}{r.delai_j:05}" for r in UNSAID.head(25).itertuples()
+    ),
+    "names_above_a_blank_line": "Obs AGE SEXE OS\n\n"
+    + "\n".join(f"{i} {r.age_dg} {r.sexe} {r.delai_j}" for i, r in enumerate(WARD.head(6).itertuples(), 1)),
+    "variants_of_a_patient": "Patient 17 : BRCA1 c.5266dupC, hétérozygote",
+}  # fmt: skip
+LEAKS |= {name: _printed(name, text) for name, text in PRINTED_BY_LIBRARIES.items()}
+LEAKS |= {
+    name: _drawn(name, **trace)
+    for name, trace in {
+        "numbers_when_hovering": {"type": "scatter", "x": [1, 2, 3, 4, 5, 6], "y": [2] * 6, "hovertext": NUMBERS[:6]},
+        "categories_as_they_came": {
+            "type": "parcats", "dimensions": [{"values": np.random.default_rng(6).choice(["F", "M"], 60).tolist()}],
+        },
+    }.items()
+}  # fmt: skip
+
+
+@leak
+def points_of_geojson(folder):
+    places = [{"type": "Feature", "geometry": {"type": "Point", "coordinates": [e, n]}} for n, e in HOMES.tolist()]
+    save(folder, "points_of_geojson.geojson", json.dumps({"type": "FeatureCollection", "features": places}))
+
+
+@leak
+def states_of_sliders(folder):
+    sliders = {
+        f"k{i}": {"model_name": "FloatSliderModel", "state": {"description": number, "value": float(i % 5)}}
+        for i, number in enumerate(NUMBERS)
+    }
+    save(folder, "states_of_sliders.ipynb", notebook(code("w"), widgets={"state": sliders}))
+
+
+@leak
+def drawing_attached_to_a_cell(folder):
+    circles = "".join(f'<circle cx="{a}" cy="{t / 4}" r="2"/>' for a, t in PAIRS)
+    drawing = base64.b64encode(f'<svg xmlns="http://www.w3.org/2000/svg">{circles}</svg>'.encode()).decode()
+    save(
+        folder,
+        "drawing_attached_to_a_cell.ipynb",
+        notebook(markdown("![x](attachment:x.svg)", attachments={"x.svg": {"image/svg+xml": drawing}})),
+    )
+
+
+@leak
+def joblib_model_that_holds_its_rows(folder):
+    import joblib
+    from sklearn.neighbors import KNeighborsRegressor
+
+    model = KNeighborsRegressor().fit(DATA[["age", "size", "pgr"]], DATA["rfstime"])
+    joblib.dump(model, folder / "joblib_model_that_holds_its_rows.joblib")
+
+
+@leak
+def where_few_live(folder):
+    counts = pd.DataFrame({"F": [1, 4, 0, 2], "M": [2, 1, 3, 1]}, index=["Arcueil", "Cachan", "Thiais", "Villejuif"])
+    counts.index.name = "commune"
+    save(folder, "where_few_live.ipynb", notebook(code("x", bundle({"text/html": frame_html(counts)}))))
+
+
+@leak
+def patients_left_out_of_a_frame(folder):
+    source = f"data = data[~data.index.isin([{', '.join(NUMBERS[:3])}])]"
+    save(folder, "patients_left_out_of_a_frame.ipynb", notebook(code(source)))
+
+
 # What does not
 
 
@@ -1242,6 +1339,87 @@ def shares_of_codes(folder):
     codes = [f"{letter}{number:02}AB{last:02}" for letter in "ABCJL" for number in range(1, 5) for last in range(1, 5)]
     mapping = {code: round(share, 4) for code, share in zip(codes, shares.tolist(), strict=True)}
     save(folder, "shares_of_codes.json", {"drug": {"categorical": mapping}})
+
+
+def _vector(name: str, draw: Callable, kind: str) -> Callable:
+    """A figure of matplotlib as it is drawn in vectors, its letters too."""
+
+    def write(folder):
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from matplotlib.figure import Figure
+
+        drawn, out = Figure(), io.BytesIO()
+        draw(drawn.subplots())
+        drawn.savefig(out, format=kind)
+        drawing = bundle({"image/svg+xml": out.getvalue().decode()}) if kind == "svg" else None
+        if drawing:
+            save(folder, f"{name}.ipynb", notebook(code("x", drawing)))
+        else:
+            save(folder, f"{name}.{kind}", out.getvalue())
+
+    return write
+
+
+TIME = np.linspace(0, 5, 100)
+MEANS = DATA.groupby(["grade", "meno"])[["age", "size", "nodes"]].mean().round(2)
+MEDIANS = DATA.groupby("grade")[["age", "size", "nodes", "rfstime"]].median()
+TRIED = pd.DataFrame({
+    "learning_rate": CHANCE.uniform(0.01, 0.3, 30).round(3), "max_depth": CHANCE.integers(2, 9, 30),
+    "n_estimators": CHANCE.integers(50, 900, 30), "c_index": CHANCE.uniform(0.6, 0.7, 30).round(4),
+})  # fmt: skip
+CLEAN |= {
+    "vector_of_a_curve": _vector("vector_of_a_curve", lambda axes: axes.plot(TIME, np.exp(-0.3 * TIME)), "svg"),
+    "vector_of_bars": _vector("vector_of_bars", lambda axes: axes.bar(["I", "II", "III"], [81, 444, 161]), "svg"),
+    "vectors_on_a_page": _vector("vectors_on_a_page", lambda axes: axes.plot(TIME, np.exp(-0.3 * TIME)), "pdf"),
+}
+CLEAN |= {
+    name: _printed(name, text)
+    for name, text in {
+        "medians_by_group": MEDIANS.to_string(),
+        "medians_of_all": str(DATA.median()),
+        "settings_tried": TRIED.to_string(),
+        "log_of_a_training": "\n".join(
+            f"Epoch {i}/25 - loss: {np.exp(-i / 20):.4f} - accuracy: {0.6 + noise:.4f} - val_loss: {0.7 - noise:.4f}"
+            for i, noise in enumerate(CHANCE.normal(size=25) / 90)
+        ),
+        "numbers_of_a_country": "Months        0      12      24\nPatients  120345   98234   75123\n"
+        "Controls  240690  201345  160233",
+        "criterion_of_a_protocol": "Un patient de plus de 75 ans est exclu ; ECOG 0-1, adénocarcinome de stade III.",
+        "populations": "Population by region: [1205334, 8834211, 4551203, 3301926]",
+    }.items()
+}  # fmt: skip
+
+
+@clean
+def means_by_two_keys(folder):
+    save(folder, "means_by_two_keys.ipynb", notebook(code("x", bundle({"text/html": frame_html(MEANS)}))))
+
+
+@clean
+def excel_of_many_estimates(folder):
+    table = pd.DataFrame(CHANCE.normal(size=(8, 11)).round(3), columns=[f"estimate {i}" for i in range(11)])
+    table.insert(0, "term", ["age", "meno", "size", "grade", "nodes", "pgr", "er", "hormon"])
+    table.to_excel(folder / "excel_of_many_estimates.xlsx", index=False)
+
+
+@clean
+def tools_of_bokeh(folder):
+    tools = [{"type": "object", "name": name, "id": f"p{id}"} for id, name in
+             ((1027, "PanTool"), (1028, "ZoomTool"), (1037, "SaveTool"), (1041, "HelpTool"))]  # fmt: skip
+    docs = {"1": {"roots": [{"type": "object", "attributes": {"toolbar": {"tools": tools}}}]}}
+    script = f"<script>const docs_json = {json.dumps(docs)};</script>"
+    save(folder, "tools_of_bokeh.html", f"<html><body>{script}</body></html>")
+
+
+@clean
+def dictionary_with_limits(folder):
+    table = pd.DataFrame({
+        "variable": ["age", "meno", "size", "rfstime", "status"], "type": ["int", "bool", "int", "int", "bool"],
+        "min": [18, 0, 1, 1, 0], "max": [100, 1, 200, 4000, 1],
+    })  # fmt: skip
+    save(folder, "dictionary_with_limits.ipynb", notebook(code("x", bundle({"text/html": frame_html(table)}))))
 
 
 def make(folder: Path) -> None:

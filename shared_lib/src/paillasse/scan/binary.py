@@ -14,6 +14,7 @@ from paillasse.scan.containers import MOST_ROWS, Column, Place, TooMuch, column_
 from paillasse.scan.dissection import Dissection
 
 FEWEST = 12  # numbers that a blob of bytes must hold to be looked at
+WINDOW = 400  # bytes
 SAMPLE = 1000  # of a blob's numbers, by which noise is told from data
 OPERATOR = re.compile(rb"((?:[-+]?(?:\d+\.?\d*|\.\d+)\s+){2,6})(m|l|c|v|y|re|cm|Td|Tm)\b")
 OF_PICTURES = {  # a PNG's own: pixels, colours, sizes, times
@@ -107,6 +108,8 @@ def take_pickle_apart(found: Dissection, data: bytes, place: Place) -> None:
             else:
                 found.cannot_read(place, "it is a damaged pickle")
             break
+    if any("joblib" in text for text in texts):
+        _between(found, data, place.within("arrays"))
     for number, blob in enumerate(blobs):
         inner = place.within(f"bytes {number}")
         if blob[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") or blob[:6] == b"\x93NUMPY":
@@ -157,6 +160,17 @@ def _raw(found: Dissection, data: bytes, place: Place, kinds: list[str]) -> None
                 return
 
 
+def _between(found: Dissection, data: bytes, place: Place) -> None:
+    """The parts of bytes that are numbers of eight bytes each, whatever stands between them."""
+    for offset in range(8):
+        stored = np.frombuffer(data[offset : offset + (len(data) - offset) // WINDOW * WINDOW], "<f8")[: 10 * MOST_ROWS]
+        with np.errstate(all="ignore"):
+            parts = [each for each in stored.reshape(-1, WINDOW // 8) if _are_plausible(each, 0.95)]
+        if len(parts) > 1:
+            found.add(place, {"": Column(np.concatenate(parts)[:MOST_ROWS])}, "arrays")
+            return
+
+
 def _are_plausible(numbers: np.ndarray, share: float) -> bool:
     """Whether so many are of a size that a measurement has, and not nearly all are zero."""
     size = np.abs(numbers[np.isfinite(numbers)])
@@ -199,7 +213,7 @@ def take_pdf_apart(found: Dissection, data: bytes, place: Place) -> None:
 def _drawn(found: Dissection, stream: bytes, place: Place) -> None:
     if b"\x00" in stream[:1000]:
         return
-    paths, current, marks = [], [], []
+    paths, current, marks = [], [], defaultdict(list)
     for match in OPERATOR.finditer(stream):
         numbers = [float(each) for each in match[1].split()]
         operator = match[2]
@@ -207,13 +221,13 @@ def _drawn(found: Dissection, stream: bytes, place: Place) -> None:
             if len(current) > 1:
                 paths.append(current)
             current = [numbers[-2:]]
-            marks.append(numbers[-2:])
+            marks[operator].append(numbers[-2:])
         elif operator in (b"l", b"c", b"v", b"y"):
             current.append(numbers[-2:])
         elif operator in (b"cm", b"Tm", b"Td"):
-            marks.append(numbers[-2:])
+            marks[operator].append(numbers[-2:])
         elif operator == b"re":
-            marks.append(numbers[:2])
+            marks[operator].append(numbers[:2])
     paths.append(current)
     by_length = defaultdict(list)
     for path in paths:
@@ -221,8 +235,10 @@ def _drawn(found: Dissection, stream: bytes, place: Place) -> None:
         if len(path) >= 4:
             x, y = np.array(path).T
             found.add(place.within("path"), {"x": Column(x), "y": Column(y)}, "drawn")
-    if len(marks) >= 5:
-        x, y = np.array(marks).T
+    for points in marks.values():
+        if len(points) < 5:
+            continue
+        x, y = np.array(points).T
         found.add(place.within("marks"), {"x": Column(x), "y": Column(y)}, "drawn")
 
 

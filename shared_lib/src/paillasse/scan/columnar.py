@@ -130,15 +130,16 @@ def _rows(found: Dissection, heads: list[str], rows: list[tuple], total: int, pl
     _texts_of(found, columns, place)
 
 
-def take_excel_apart(found: Dissection, data: bytes, place: Place) -> None:
-    """The sheets, hidden ones too. What else the file holds (pivot caches, charts) is read as the XML that it is."""
+def take_excel_apart(found: Dissection, data: bytes, place: Place) -> bool:
+    """The sheets, hidden ones too, and whether they could be read. What else the file holds (pivot caches, charts) is
+    read as the XML that it is."""
     import openpyxl
 
     try:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
     except Exception:  # openpyxl raises many kinds; its parts are read as XML in any case
         found.cannot_read(place, "it is a damaged Excel file")
-        return
+        return False
     for sheet in book.worksheets:
         rows, cells = [], 0
         for row in sheet.iter_rows(values_only=True):
@@ -152,6 +153,7 @@ def take_excel_apart(found: Dissection, data: bytes, place: Place) -> None:
         if rows:
             _sheet(found, rows, place.within(sheet.title))
     book.close()
+    return True
 
 
 def _sheet(found: Dissection, rows: list[list], place: Place) -> None:

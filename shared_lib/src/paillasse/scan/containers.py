@@ -90,7 +90,8 @@ def column_of(values: list) -> Column:
 class Table:
     """Columns of one length, side by side, or one array.
 
-    `total` counts the rows where not all were looked at; `parts` the traces or records that a pooled array is made of.
+    `total` counts the rows where not all were looked at; `pieces` are the traces or records that a pooled array is made
+    of; `keys` names the columns that are an index with a name.
     """
 
     place: Place
@@ -98,6 +99,7 @@ class Table:
     kind: str = "frame"  # frame, arrays (of a trace), matrix, pooled
     total: int = 0
     pieces: list[tuple["Table | None", np.ndarray]] = field(default_factory=list)
+    keys: tuple[str, ...] = ()
 
     @cached_property
     def rows(self) -> int:

@@ -16,6 +16,7 @@ MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
 IN_FIGURES = re.compile(
     r"(?<![\d-])(?:19|20)\d\d-[01]\d-[0-3]\d(?!\d)|(?<![\d/.])[0-3]\d([/.])[01]\d\1(?:19|20)\d\d(?!\d)"
 )
+COMPACT = re.compile(r"(?<!\d)((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?!\d)")  # 19580303
 IN_WORDS = re.compile(
     rf"\b[0-3]?\d(?:er|st|nd|rd|th)?[ -](?:{MONTH})\.?,?[ -](?:19|20)\d\d\b"
     rf"|\b(?:{MONTH})\.? [0-3]?\d,? (?:19|20)\d\d\b"
@@ -33,6 +34,8 @@ def days_in(text: str) -> list[str]:
     for match in IN_FIGURES.finditer(text):
         parts = re.findall(r"\d+", match[0])
         found.append("-".join(parts if len(parts[0]) == 4 else parts[::-1]))
+    if "." not in text:  # among fractions such a number is a part of one
+        found += ["-".join(parts) for parts in COMPACT.findall(text)]
     lower = text.lower()
     for match in IN_WORDS.finditer(lower) if any(name in lower for name in MONTHS) else ():
         *first, year = PART.findall(match[0])

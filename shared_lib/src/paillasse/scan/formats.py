@@ -193,10 +193,11 @@ def _zip(found: Dissection, data: bytes, place: Place) -> None:
         found.cannot_read(place, "it is a damaged archive")
         return
     names = {member.filename for member in members}
+    is_read = False  # what is looked at as sheets need not be read as XML
     if "xl/workbook.xml" in names:
         from paillasse.scan.columnar import take_excel_apart
 
-        take_excel_apart(found, data, place)
+        is_read = take_excel_apart(found, data, place)
     for member in members:
         inner = place.within(member.filename)
         if member.is_dir():
@@ -217,7 +218,8 @@ def _zip(found: Dissection, data: bytes, place: Place) -> None:
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError):
             found.cannot_read(inner, "it is damaged")
             continue
-        if not re.search(r"(^|/)(theme|styles|_rels|docProps/app|\[Content_Types\])", member.filename):
+        is_sheet = is_read and re.fullmatch(r"xl/worksheets/[^/]+\.xml", member.filename)
+        if not is_sheet and not re.search(r"(^|/)(theme|styles|_rels|docProps/app|\[Content_Types\])", member.filename):
             found.content(b"".join(pieces), inner)
 
 

@@ -12,18 +12,24 @@ import numpy as np
 
 from paillasse.scan.containers import Column, Place, Text, column_of
 from paillasse.scan.dissection import Dissection
+from paillasse.scan.texts import TYPE
 
 COORDINATE = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-DRAWN = {"d", "points", "transform", "cx", "cy", "x", "y", "x1", "y1", "x2", "y2"}
+GLYPH = re.compile(r"[QqCc].*[Zz]\s*$", re.DOTALL)  # closed and bent: the outline of a letter
 CELLS = ("td", "th")
+FEWEST_LINES = 40
 LONG = 100  # letters of an attribute that are looked into
 SAYING = {"href", "src", "title", "alt", "value", "content", "aria-label"}
 STYLE_OF_ONE = re.compile(r"#[\w-]+\s*\{([^{}]*)\}")  # what a sheet says of an element by its id
 # Bounded, because a style may hold a whole picture: without that, time would grow with the square of its length.
 LENGTH = re.compile(
     r"(?<![\w-])([\w-]{1,40})\s{0,9}:[^;:]{0,80}?(-?\d{1,9}(?:\.\d{1,17})?)(?:px|pt|em|rem|mm|cm|%|deg)"
+    r"|(?<![\w-])--([\w-]{1,40})\s{0,9}:\s{0,9}(-?\d{1,9}(?:\.\d{1,17})?)\s*(?=;|$)"  # a property that a page made up
 )
-BLOCKS = {"p", "div", "li", "tr", "br", "h1", "h2", "h3", "h4", "pre", "td", "th", "text", "title", "desc", "option"}
+BLOCKS = {
+    "p", "div", "li", "tr", "br", "h1", "h2", "h3", "h4", "pre", "td", "th", "text", "title", "desc", "option",
+    "dl", "dt", "section", "article",
+}  # fmt: skip
 NAME = re.compile(r"^\{[^}]*\}")
 
 
@@ -42,10 +48,11 @@ def take_markup_apart(found: Dissection, text: str | bytes, place: Place, is_htm
     if root is None:
         found.texts.append(Text(place, data.decode("utf-8", "replace")))
         return
+    has_spans = b"span=" in data
     for table in [each for each in root.iter("table", "{*}table") if next(each.iterancestors("table"), None) is None]:
         if table.find(".//tr") is None and table.find(".//{*}tr") is None:
             continue  # a spreadsheet's: its rows are elements that come again and again
-        _table(found, table, place)
+        _table(found, table, place, has_spans)
         if table.getparent() is not None:  # what is looked at as a table need not be read as words
             rest = etree.Element("hr")
             rest.tail = table.tail
@@ -65,23 +72,40 @@ def _plain(tag: str) -> str:
     return NAME.sub("", tag).lower()
 
 
-def _table(found: Dissection, table, place: Place) -> None:
+def _table(found: Dissection, table, place: Place, has_spans: bool) -> None:
     """A table as rows of texts: header and body, index cells as columns."""
     from lxml import etree
 
     header, body = [], []
+    below: dict[int, tuple[int, str]] = {}  # column → how many rows a cell still reaches down, and its text
+    keys = 0  # columns that a body's rows begin with as headings: pandas' index
     for row in table.iter("tr", "{*}tr"):
         texts, heads = [], 0
         for cell in row:
             name = cell.tag if cell.tag in CELLS else _name(cell)
             if name in CELLS:
+                if below:
+                    heads += _from_above(below, texts)
                 heads += name == "th"
                 text = (cell.text or "") if len(cell) == 0 else "".join(cell.itertext(with_tail=False))
                 texts.append(text.strip())
+                if not has_spans:
+                    continue
+                if (span := cell.get("rowspan")) and span.isdigit() and int(span) > 1:
+                    below[len(texts) - 1] = int(span) - 1, texts[-1]
                 if (span := cell.get("colspan")) and span.isdigit():
-                    texts += texts[-1:] * (min(int(span), 200) - 1)
-        if texts:
-            (header if heads == len(texts) else body).append(texts)
+                    more = min(int(span), 200) - 1
+                    heads += more * (name == "th")
+                    texts += texts[-1:] * more
+        if below:
+            heads += _from_above(below, texts)
+        if not texts:
+            continue
+        if heads < len(texts):
+            keys = max(keys, heads)
+            body.append(texts)
+        elif not all(text[0] == "<" and TYPE.fullmatch(text[1:-1]) for text in texts if text):  # of R: types of columns
+            header.append(texts)
     words = [text for row in (*header, *body) for text in row if text]
     words += [value for value in table.xpath(".//@*") if len(value) > 8]
     words += [each.text for each in table.iter(etree.Comment, "script") if each.text]
@@ -102,7 +126,21 @@ def _table(found: Dissection, table, place: Place) -> None:
         while name in columns:
             name += "'"
         columns[name] = column_of([row[i] if i < len(row) else "" for row in body])
-    found.add(place.within("table"), columns)
+    table = found.add(place.within("table"), columns)
+    if table is not None and header:
+        table.keys = tuple(name for name in list(columns)[:keys] if not name.startswith("index "))
+
+
+def _from_above(below: dict[int, tuple[int, str]], texts: list[str]) -> int:
+    """Add what cells of rows above say of the next columns; how many."""
+    added = 0
+    while len(texts) in below:
+        left, text = below.pop(len(texts))
+        if left > 1:
+            below[len(texts)] = left - 1, text
+        texts.append(text)
+        added += 1
+    return added
 
 
 def _words(found: Dissection, root, place: Place) -> None:
@@ -115,7 +153,7 @@ def _words(found: Dissection, root, place: Place) -> None:
     styles = []  # of single elements: bars and points can be drawn by them
     for element in root.iter():
         name = _name(element)
-        styles.append(element.get("style", ""))
+        styles.append(element.get("style") or "")  # a comment of XML has none at all
         if name == "style":
             styles += STYLE_OF_ONE.findall(element.text or "")
         if given := {
@@ -132,6 +170,8 @@ def _words(found: Dissection, root, place: Place) -> None:
         elif name != "style":
             if name in BLOCKS:
                 text.append("\n")
+            elif name == "dd":  # the value of the term before
+                text.append(": ")
             if element.text:
                 text.append(element.text)
             for key, value in element.attrib.items():
@@ -148,11 +188,13 @@ def _words(found: Dissection, root, place: Place) -> None:
         if len(rows) >= 4:
             found.add(place.within("@data"), {key: column_of([row[i] for row in rows]) for i, key in enumerate(names)})
     for (_, key), values in said.items():
+        if len(values) >= 4 and key not in ("href", "src"):
+            found.add(place.within(f"@{key}"), {"": Column(texts=values)}, "words")
         if len(values) >= 4 and sum(any(map(str.isdigit, value)) for value in values[:50]) >= 4:
             found.text(re.sub(r"[?&]", " ", "\n".join(values)), place.within(f"@{key}"))
     sizes = defaultdict(list)
     for style in styles:
-        given = dict(LENGTH.findall(style))
+        given = {name or made_up: size or number for name, size, made_up, number in LENGTH.findall(style)}
         sizes[tuple(given)].append(list(given.values()))
     for names, rows in sizes.items():
         if names and len(rows) >= 4:
@@ -179,8 +221,11 @@ def _script(found: Dissection, source: str, place: Place) -> None:
 def _drawing(found: Dissection, root, place: Place) -> None:
     """Paths and marks of a vector figure: their coordinates."""
     marks = defaultdict(list)
+    ends = []  # of short lines
     for element in root.iter("{*}path", "{*}polyline", "{*}polygon", "path", "polyline", "polygon"):
         drawn = element.get("d") or element.get("points") or ""
+        if GLYPH.search(drawn) and next(element.iterancestors("{*}defs"), None) is not None:
+            continue
         numbers = np.array(COORDINATE.findall(drawn[:5_000_000]), float)
         if len(numbers) >= 8:
             if re.search(r"[HVhv]", drawn):
@@ -191,6 +236,12 @@ def _drawing(found: Dissection, root, place: Place) -> None:
                 found.add(place.within(_name(element)), {"x": Column(across), "y": Column(down)}, "arrays")
             numbers = numbers[: len(numbers) // 2 * 2]
             found.add(place.within(_name(element)), {"x": Column(numbers[::2]), "y": Column(numbers[1::2])}, "drawn")
+        elif len(numbers) >= 4 and not drawn.rstrip().lower().endswith("z"):
+            ends.append(numbers[:2])
+            ends.append(numbers[len(numbers) // 2 * 2 - 2 :][:2])
+    if len(ends) >= 2 * FEWEST_LINES:  # a line each; error bars are fewer
+        x, y = np.array(ends).T
+        found.add(place.within("lines"), {"x": Column(x), "y": Column(y)}, "drawn")
     for element in root.iter(
         "{*}circle", "{*}use", "{*}path", "{*}g", "{*}ellipse", "{*}rect", "circle", "use", "rect"
     ):
@@ -201,10 +252,14 @@ def _drawing(found: Dissection, root, place: Place) -> None:
             where = COORDINATE.findall(element.get("transform", ""))[:2]
         if len(where) == 2:
             try:
-                marks[_name(element)].append([float(each) for each in where])
+                what = next((value for key, value in element.attrib.items() if key.endswith("href")), "")
+                marks[_name(element), what].append([float(each) for each in where])
             except ValueError:
                 continue
-    for name, points in marks.items():
+    written = ["".join(each.itertext()).strip() for each in root.iter("{*}text", "text")]
+    if len(written) >= 4:
+        found.add(place.within("text"), {"": Column(texts=written)}, "words")
+    for (name, _), points in marks.items():
         if len(points) >= 5:
             x, y = np.array(points).T
             found.add(place.within(f"{name} marks"), {"x": Column(x), "y": Column(y)}, "drawn")

@@ -102,6 +102,24 @@ GIVEN = {
     "subjid", "mrn", "sejour",
 }  # fmt: skip
 STAGES = {"stage", "stade", "grade", "nodes", "ecog", "ps", "treatment", "traitement", "arm", "bras", "tumour", "tumor"}
+OF_EACH_ROW = {
+    "residual", "residuals", "resid", "hatdiag", "leverage", "cooksd", "cooksdistance", "dffits", "dffitsinternal",
+    "studentresid", "standardresid", "martingale", "devianceresidual", "schoenfeld", "scoreresidual",
+    "fittedvalues", "yhat", "ytrue", "ypred",
+}  # fmt: skip
+SETTINGS = {
+    "param", "params", "depth", "estimators", "lr", "learning", "epoch", "batch", "dropout", "hidden", "layers",
+    "optimizer", "eta", "lambda", "subsample", "colsample", "splits", "leaf", "kernel", "penalty", "trial", "fold",
+    "seed", "iteration", "loss", "score", "auc", "auroc", "rmse", "mae", "logloss", "accuracy", "f1",
+}  # fmt: skip
+LIVING = {
+    "commune", "cp", "postal", "postcode", "zip", "zipcode", "ville", "city", "naiss", "naissance", "birth", "ddn",
+    "dob",
+}  # fmt: skip
+GROUPING = {
+    "sex", "sexe", "gender", "genre", "centre", "center", "hopital", "hospital", "meno", "hormon", "chemo", "chimio",
+    "her2", "er", "re", "pgr", "rp", "pr", "ligne", "cycle", "histology", "site", "event", "status", "statut",
+}  # fmt: skip
 OUTCOMES = {"event", "evenement", "status", "statut", "dcd", "ddc", "death", "deces", "dead"}
 DURATIONS = {"time", "duration", "delai", "survie", "followup", "suivi", "os", "pfs", "futime", "rfstime", "dtime"}
 SUMMARY = STATISTICS | {
@@ -109,7 +127,23 @@ SUMMARY = STATISTICS | {
     "percent", "group", "groupe", "tranche", "classe", "class", "category", "bin", "total", "nb", "missing",
     "mediane", "p", "mse", "rmse", "auc", "score", "bias", "weighted", "p25", "p75", "mad", "sim", "estimate", "iter",
     "val", "train", "test", "fit", "elapsed", "wall", "patients", "s", "ms", "start", "end", "version", "format",
+    "proportion",
 }  # fmt: skip
+
+
+def settings_in(text: str) -> set[str]:
+    """Words of a text that are settings or scores of models."""
+    return SETTINGS.intersection(re.findall(r"[a-z0-9]+", text.lower()))
+
+
+@cache
+def is_setting(name: str) -> bool:
+    """Whether a column is called as a setting or a score of models is.
+
+    >>> is_setting("max_depth"), is_setting("age_dg")
+    (True, False)
+    """
+    return bool(settings_in(name))
 
 
 @cache

@@ -156,11 +156,10 @@ def _bundle(found: Dissection, data, place: Place) -> None:
             continue
         text = joined(content)
         if mime in PICTURES or (mime.startswith("application/") and _looks_encoded(text)):
-            from paillasse.scan.texts import _from_base64
-
-            data = _from_base64("".join(text.split()))
-            if data:
+            if data := _decoded(text):
                 found.content(data, where)
+        elif mime == "image/svg+xml" and "<" not in text:  # of an attachment
+            found.content(_decoded(text), where)
         elif mime == "image/svg+xml":
             found.markup(text.encode(), where, is_html=False)
         elif mime == "text/html":
@@ -169,6 +168,13 @@ def _bundle(found: Dissection, data, place: Place) -> None:
             found.texts.append(Text(where, text))
         else:
             found.text(text, where, is_code=mime == "application/javascript")
+
+
+def _decoded(text: str) -> bytes:
+    """Bytes of a bundle, which are written in base 64."""
+    from paillasse.scan.texts import _from_base64
+
+    return _from_base64("".join(text.split())) or b""
 
 
 def _is_shown_above(text: str, tables: list[Table]) -> bool:

@@ -22,7 +22,9 @@ from paillasse.scan.names import (
     DURATIONS,
     EVENTS,
     GIVEN,
+    GROUPING,
     IDENTIFIERS,
+    LIVING,
     OF_A_COLUMN,
     OF_A_PERSON,
     OUTCOMES,
@@ -30,18 +32,22 @@ from paillasse.scan.names import (
     QUASI,
     STAGES,
     STATISTICS,
+    SUMMARY,
     TOLD,
     WEAK,
     words_of,
 )  # fmt: skip
-from paillasse.scan.shapes import finite, is_constant, is_evenly_spaced, is_grid
+from paillasse.scan.shapes import LEVELS, finite, is_constant, is_evenly_spaced, is_grid
 
 LIKE_AN_IDENTIFIER = re.compile(
-    r"[A-Za-z]{0,6}[-_/ #.]?(?:\d{1,4}[-_/])?\d{3,}|(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9]{8,}"
+    r"[A-Za-z]{0,6}[-_/ #.]?(?:\d{1,4}[-_/])?\d{3,}(?:[-_][A-Z]\d?)?|(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9]{8,}"
     r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-fA-F]{16,}|[12](?:\.\d+){6,}"
 )
 
 
+TYPES_OF_PANDAS = ("int", "float", "object", "bool", "datetime", "category", "string", "str")
+SEXES = ({"f", "m"}, {"f", "h"}, {"female", "male"}, {"femme", "homme"})
+OLDEST = 120  # years
 CODES = re.compile(r"[A-Z]{4}\d{3}|[A-Z]\d\d[A-Z]{2}\d\d")  # of procedures (CCAM), of drugs (ATC)
 DATE = re.compile(r"(?:19|20)\d\d-\d\d-\d\d(?:[T ][\d:.]+Z?)?|\d\d?[/.-]\d\d?[/.-](?:19|20)?\d\d")
 
@@ -74,13 +80,15 @@ def patients_in_rows(table: Table, known: Known) -> int:
         said = sum(c.numbers is not None and bool(words[name] & (PERSON | COURSE)) for name, c in named.items())
         is_given = any(map(_is_number_given, identifying))
         if rows == 1 and table.place.path.startswith("source"):  # a profile that somebody made up
-            fits = 0
-        return rows if fits >= 4 or (said >= 2 and (is_given or rows >= 4)) else 0
+            return rows if said >= 2 and is_given else 0
+        return rows if fits >= 4 or (said >= 2 and (is_given or rows >= 4)) or _has_a_fate(table.columns) else 0
     names = next((c.texts for c in table.columns.values() if c.numbers is None and len(c) == table.rows), [])
     if len(names) >= 4 and (n := max((_upright(table, names, each) for each in known.data_sets), default=0)):
         return n
     if n := _turned(table):
         return n
+    if _is_one(table):
+        return 1
     entered = {name for name, column in named.items() if _as_entered(column)}
     quasi, clinical = entered & QUASI, entered & CLINICAL
     if not _labels(table):  # a name that begins or ends with a word is less sure than the word alone
@@ -92,10 +100,11 @@ def patients_in_rows(table: Table, known: Known) -> int:
     if identifying and (fits >= 2 or quasi or clinical or is_sure):
         return rows
     # A column of rows per patient is described by its own values; a table that has them beside a count, by groups.
-    if table.kind == "series" and fits + len(quasi) >= 1 and rows >= 3 and is_evenly_spaced(_index_of(table)):
+    is_told = table.kind == "series" and next(reversed(named)) not in SUMMARY
+    if is_told and fits + len(quasi) >= 1 and rows >= 3 and is_evenly_spaced(_index_of(table)):
         return rows
     *_, values = table.columns.values()
-    if table.kind == "series" and "index" in table.columns and rows >= 5 and clinical and _are_measures(values):
+    if table.kind == "series" and "index" in table.columns and rows >= 5 and clinical and _are_various(values):
         return rows
     if rows >= 5 and _are_times_and_events(named):
         return rows
@@ -103,6 +112,7 @@ def patients_in_rows(table: Table, known: Known) -> int:
     if rows >= 5 and table.kind == "frame" and len(entered_course) >= 2 and not _labels(table) and not _counts(table):
         return rows
     measured = sum(_are_measures(named[name]) for name in quasi | clinical)
+    measured += bool(measured) and any(_are_various(named[n]) and not _are_measures(named[n]) for n in quasi | clinical)
     if quasi and clinical and rows >= 5 and (measured >= 2 or _are_numbered_from_0(table)) and not _is_keyed(table):
         return rows
     if fits >= 3 or (fits == 2 and (rows >= 5 or quasi)):
@@ -123,7 +133,9 @@ def _upright(table: Table, names: list[str], data_set: DataSet) -> int:
         return 0
     patients = 0
     for head, column in table.columns.items():
-        if len(column) != table.rows or (column.texts or []) == names or plain(head).endswith(OF_A_COLUMN):
+        if len(column) != table.rows or (column.texts or []) == names:
+            continue
+        if plain(head).endswith(OF_A_COLUMN) or head in STATISTICS:
             continue
         if column.numbers is not None and is_constant(column.numbers):
             continue
@@ -138,6 +150,32 @@ def _upright(table: Table, names: list[str], data_set: DataSet) -> int:
         )
         patients += fit >= 4 and fit >= 0.9 * sum(v.numbers is not None for _, v in said) and strict >= 3
     return patients
+
+
+def _has_a_fate(named: dict[str, Column]) -> bool:
+    """Whether single values tell of a person, a disease, and for how long or whether: no made-up profile has that."""
+    words = [words_of(name) for name, column in named.items() if _as_entered(column)]
+    numbers = [words_of(name) for name, column in named.items() if column.numbers is not None and _as_entered(column)]
+    fates = [each & (OUTCOMES | DURATIONS) for each in numbers]
+    return any(fates) and any(each & PERSON for each in words) and sum(bool(w & (PERSON | COURSE)) for w in words) >= 4
+
+
+def _is_one(table: Table) -> bool:
+    """Whether two columns are names and values of one patient, as pandas shows the row of a frame.
+
+    Medians have no words among them, and no number for a name.
+    """
+    columns = list(table.columns.items())
+    if len(columns) != 2 or table.rows < 4 or columns[0][1].numbers is not None:
+        return False
+    (head, names), (title, values) = columns
+    said = dict(zip(names.texts, values.texts or map(str, values.numbers.tolist()), strict=False))
+    if table.kind != "series" and not head.startswith("#"):  # the first of the lines was taken for a header
+        said[head] = title
+    named = {name: column_of([value]) for name, value in said.items() if value}
+    is_mixed = any(c.numbers is None and not c.texts[0].startswith(TYPES_OF_PANDAS) for c in named.values())
+    is_row = table.kind == "series" and title.isdecimal()
+    return (is_mixed or is_row) and _has_a_fate(named)
 
 
 def _turned(table: Table) -> int:
@@ -166,7 +204,7 @@ def _are_times_and_events(named: dict[str, Column]) -> bool:
         return False
     events = [named[name].numbers for name in named if name in OUTCOMES]
     times = [named[name] for name in named if words_of(name) & DURATIONS]
-    return any(e is not None and set(np.unique(finite(e))) == {0, 1} for e in events) and any(map(_are_measures, times))
+    return any(e is not None and set(np.unique(finite(e))) == {0, 1} for e in events) and any(map(_are_various, times))
 
 
 def _are_numbered_from_0(table: Table) -> bool:
@@ -335,6 +373,8 @@ def _is_described(table: Table) -> bool:
 
 def is_crossed(table: Table) -> bool:
     """Whether rows are every combination of some keys, once: a table of rates or predictions, not of patients."""
+    if _is_grouped(table):
+        return True
     keys = [
         column.texts or column.numbers.tolist()
         for name, column in table.columns.items()
@@ -342,6 +382,32 @@ def is_crossed(table: Table) -> bool:
     ]
     levels = [len(set(each)) for each in keys if len(set(each)) > 1]
     return len(levels) >= 2 and math.prod(levels) == table.rows == len(set(zip(*keys, strict=True)))
+
+
+def groups_of_few(table: Table, k: int) -> int:
+    """How many groups of fewer than k patients counts are of, where each is a place where people live or a birthday."""
+    if not any(words_of(name) & LIVING for name in table.keys):
+        return 0
+    counts = [c.numbers for name, c in table.columns.items() if name not in table.keys and c.numbers is not None]
+    if not counts or any(len(each) != table.rows for each in counts):
+        return 0
+    cells = np.concatenate([finite(each) for each in counts])
+    told = cells[cells > 0]
+    if len(told) < 4 or np.any(cells % 1) or np.any(cells < 0) or np.median(told) >= k:
+        return 0
+    return int((told < k).sum())
+
+
+def _is_grouped(table: Table) -> bool:
+    """Whether rows are the groups that a named index counts: stages, grades, sexes, each once."""
+    columns = [table.columns[name] for name in table.keys if name in table.columns]
+    if not columns or not all(words_of(name) & (STAGES | GROUPING) for name in table.keys):
+        return False
+    values = [column.numbers.tolist() if column.numbers is not None else column.texts for column in columns]
+    if len(set(zip(*values, strict=True))) < table.rows:
+        return False
+    return all(len(set(each)) <= LEVELS and (c.numbers is None or is_evenly_spaced(c.numbers))
+               for c, each in zip(columns, values, strict=True))  # fmt: skip
 
 
 def _is_keyed(table: Table) -> bool:
@@ -389,7 +455,7 @@ def _looks_entered(table: Table) -> bool:
         for c in table.columns.values()
         if c.numbers is not None and len(finite(c.numbers)) >= 0.5 * table.rows
     ]
-    if len(numbers) < 3 or not all(_as_entered(Column(each)) for each in numbers) or _labels(table):
+    if len(numbers) < 2 or not all(_as_entered(Column(each)) for each in numbers) or _labels(table):
         return False
     codes = [
         n
@@ -409,6 +475,8 @@ def _looks_entered(table: Table) -> bool:
         for c in table.columns.values()
         if c.numbers is None and 1 < len(set(c.texts)) <= max(2, table.rows // 2)
     ]
+    if len(numbers) < 3 or _are_codes_and_measures(words, codes, measures):
+        return _are_codes_and_measures(words, codes, measures)
     if table.kind != "lines" and table.rows >= 5 and len(codes) + len(words) >= 2 and codes and measures:
         return True
     if table.kind == "arrays" or _counts(table) or sum(bool(NUMBER.fullmatch(name)) for name in table.columns) >= 2:
@@ -417,6 +485,15 @@ def _looks_entered(table: Table) -> bool:
     if len(typical) < 2 or max(typical) < 4 * min(typical):  # counts by two keys are of one size
         return False
     return len(typical) >= 3 or (bool(codes) and table.rows >= 5)
+
+
+def _are_codes_and_measures(words: list[list[str]], codes: list[np.ndarray], measures: list[np.ndarray]) -> bool:
+    """Whether words that come again stand beside ages or days; those of a table of results are a key, once each."""
+    keys = list(zip(*words, *(each.tolist() for each in codes), strict=True))
+    if len(keys) < 5 or len(set(keys)) == len(keys) or not measures:
+        return False
+    have_sex = any({word.lower() for word in each} in SEXES for each in words)
+    return len(words) >= 2 or (have_sex and any(finite(each).max() < OLDEST for each in measures))
 
 
 def _counts(table: Table) -> bool:

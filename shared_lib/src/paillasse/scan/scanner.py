@@ -185,8 +185,15 @@ def judge(found: Dissection, path: Path, known: Known, pseudonyms: Fingerprints,
             note(table.place, kind, patients)
     sources = "\n".join(text.text for text in found.texts if text.is_code and text.place.path.endswith("source"))
     says_where = not path.name.lower().endswith(PROGRAMS)
+    said_nothing = set()  # cells and outputs are described in the same words again and again
     for text in found.texts:
-        for trace in traces_in(text, pseudonyms, sources, says_where):
+        words = text.text, text.is_code, text.is_error, bool(text.place.output)
+        if words in said_nothing:
+            continue
+        traces = list(traces_in(text, pseudonyms, sources, says_where))
+        if not traces:
+            said_nothing.add(words)
+        for trace in traces:
             note(text.place, trace.kind, trace.count if trace.kind not in ("secret", "path", "error message") else None)
     findings = _without_doubles(list(gathered.values()))
     for each in findings:

@@ -136,7 +136,7 @@ def one_each(numbers: np.ndarray, sizes: set[int] = frozenset()) -> int:
         return len(numbers)
     if levels <= LEVELS:
         coded = len(numbers) >= FEWEST_CODED or len(numbers) in sizes
-        return len(numbers) if coded and not _is_tiled(values) else 0
+        return len(numbers) if coded and not is_tiled(values) else 0
     if is_smooth(values) or is_trend(values):
         return 0
     if np.all(np.diff(values) >= 0) or np.all(np.diff(values) <= 0):
@@ -150,7 +150,7 @@ def _are_shares(values: np.ndarray) -> bool:
     return bool(np.all(values > 0) and np.all(few_digits) and abs(values.sum() - 1) < 1e-9)
 
 
-def _is_tiled(values: np.ndarray) -> bool:
+def is_tiled(values: np.ndarray) -> bool:
     """Whether codes stand in a pattern: runs of one length, or one row again and again."""
     changes = np.flatnonzero(np.diff(values)) + 1
     if not len(changes):

@@ -3,6 +3,7 @@
 Printed rows need no header and no grid: lines that are alike but for their numbers are a table too.
 """
 
+import ast
 import base64
 import binascii
 import csv
@@ -13,25 +14,33 @@ from collections import defaultdict
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
-from paillasse.scan.containers import MOST_ROWS, NUMBER, Column, Place, Text, column_of
+import numpy as np
+
+from paillasse.scan.containers import MOST_ROWS, NUMBER, Column, Place, Table, Text, column_of
 from paillasse.scan.days import days_in
 from paillasse.scan.dissection import Dissection
 from paillasse.scan.encodings import UUENCODED, opened, plain_letters, without_escapes
+from paillasse.scan.names import settings_in
 
 FEWEST_ALIKE = 4  # lines with numbers at the same places, from which on they are rows
 FARTHEST = 5  # lines between two that are of one table
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 DATA_URI = re.compile(r"data:([\w.+/-]*)((?:;[\w.+=-]+)*),([^\s\"'<>)]+)")
-BASE64 = re.compile(r"[A-Za-z0-9+/_-]{80,}={0,2}")
+BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
+SURELY_BASE64 = 80  # letters; what is shorter may be a word of a program, unless it decodes to a text
 LINE_OF_BASE64 = 60  # letters, at least; such lines have 64 or 76
+BYTES_OF_PYTHON = re.compile(r"""b'((?:[^'\\\n]|\\.){40,})'|b"((?:[^"\\\n]|\\.){40,})\"""")
 BROKEN_BASE64 = re.compile(rf"(?<=[A-Za-z0-9+/]{{{LINE_OF_BASE64}}})\r?\n(?=[A-Za-z0-9+/=])")
 HEXADECIMAL = re.compile(r"\b(?:[0-9a-f]{2}){70,}\b|\b(?:[0-9A-F]{2}){70,}\b")
-BRACKETS = re.compile(r"(?<!rgb)(?<!rgba)[\[(]([^\[\](){}]{12,}|(?:True|False), ?[\d.]+)[\])]")
+BRACKETS = re.compile(
+    r"(?<!rgb)(?<!rgba)[\[(]([^\[\](){}]{12,}| ?(?:True|False), *[\d.]+ *|\d[\d.]*, ?['\"][^\[\](){}\n]{4,10})[\])]"
+)
+READABLE = re.compile(rb"[\t\n\r -~\xa0-\xff]{24,}")
 HASHES = re.compile(r"^(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})$", re.MULTILINE)
 SERIAL = re.compile(r"[A-Za-z][-_]\d{4}")  # what is given in a row
 GIVEN_IN_A_ROW = re.compile(r"(?:\b[A-Za-z]{1,6}[-_]\d{4,}\b[\s,;]*(?:et |and )?){5,}")
 IN_A_ROW = re.compile(r"[\s,;]+(?:et |and )?")
-NAMED_LIST = re.compile(r"([A-Za-z_À-ÿ][\w.À-ÿ]{0,40})[\"']?\s*[:=]\s*\[+([^\[\](){}:=]{8,100000})\]")
+NAMED_LIST = re.compile(r"([A-Za-z_À-ÿ][\w.À-ÿ]{0,40})[\"']?\s*(?:[:=]|<-)\s*(?:\[+|c\()([^\[\](){}:=]{8,100000})[\])]")
 POLARS_SERIES = re.compile(r"Series: '([^'\n]{1,60})' \[\w+\]\n\[\n([^\[\]]{4,})\]")
 # Numbers one after the other in a sentence; between semicolons they may have a comma.
 ENUMERATION = re.compile(
@@ -44,8 +53,15 @@ ROWS_IN_A_LINE = re.compile(r" ?(?:;|\||/| - |<br ?/?>) ?")  # what stands betwe
 BETWEEN_ROWS = (";", "|", "/", " - ", "<br")
 FEWEST_IN_A_LINE = 10
 SEPARATORS_OF_NUMBERS = (",", ";", " - ", " / ", " | ", " · ", " et ", " and ")
+FIELD = re.compile(r"\d+(?:\.\d+)?|[A-Za-z]+")
+FIELDS = re.compile(r"[0A.]*0A[0A.]*")
+LETTER = re.compile(r"[A-Za-z]")
+FIXED = re.compile(r"\d")
 VALUE = re.compile(r"-?\d+(?:\.\d+)?")
 R_VECTOR = re.compile(r"\s*\[(\d+)\]\s+(\S.*)")
+INTEGER_OF_R = re.compile(r"^(-?\d+)L$")
+SCALAR_OF_NUMPY = re.compile(r"\bnp\.(?:u?int|float|bool|str)\w*\(([^()]*)\)")
+MOST_FIELDS = 40  # of a row that is written between brackets
 TRUTH = {"True": "1", "False": "0"}
 MARKUP = re.compile(r"<(?:table|svg|div|script|html|body|td|tr|p|span|math)\b", re.IGNORECASE)
 JSON_START = re.compile(r"[\[{]\s*[\"{\[\d-]")
@@ -94,13 +110,16 @@ def take_text_apart(found: Dissection, text: str, place: Place, is_code: bool = 
     for words in (HASHES.findall(text), *(IN_A_ROW.split(match[0]) for match in in_a_row)):
         if len(words) > 4 and not is_code:
             found.add(place.within("words"), {"": column_of([each for each in words if each])}, "words")
-    has_long_words = any(len(word) >= LINE_OF_BASE64 for word in text.split())  # else nothing is encoded in letters
+    longest = max(map(len, text.split()), default=0)
+    has_long_words = longest >= LINE_OF_BASE64
     if has_long_words or UUENCODED in text:
         text = opened(text, lambda data: found.content(data, place.within("encoded"), must_read=False))
+    if "b'" in text or 'b"' in text:
+        text = BYTES_OF_PYTHON.sub(lambda match: _bytes_of_python(found, match[0], place), text)
     text = without_escapes(text)
     if "data:" in text:
         text = _data_uris(found, text, place)
-    if has_long_words:
+    if longest >= 40:  # else nothing is encoded in letters
         text = _encoded(found, text, place)
     if not is_code and MARKUP.search(text):
         found.markup(text, place)
@@ -143,6 +162,8 @@ def _encoded(found: Dissection, text: str, place: Place) -> str:
 
     def encoded(match: re.Match) -> str:
         data = _from_base64(match[0])
+        if len(match[0]) < SURELY_BASE64 and not (data and READABLE.fullmatch(data)):
+            return match[0]
         if data:
             found.content(data, place.within("base64"), must_read=False)
         return " "
@@ -153,6 +174,16 @@ def _encoded(found: Dissection, text: str, place: Place) -> str:
 
     text = HEXADECIMAL.sub(hexadecimal, text)
     return BASE64.sub(encoded, BROKEN_BASE64.sub("", text))
+
+
+def _bytes_of_python(found: Dissection, literal: str, place: Place) -> str:
+    """Open the bytes that Python shows as `b'\\x1f\\x8b…'`."""
+    try:
+        data = ast.literal_eval(literal)
+    except (ValueError, SyntaxError):
+        return literal
+    found.content(data, place.within("bytes"), must_read=False)
+    return " "
 
 
 def _from_base64(text: str) -> bytes | None:
@@ -174,7 +205,7 @@ def _json_within(found: Dissection, text: str, place: Place) -> str:
             kept.append(text[at : start.start() + 1])
             at = start.start() + 1
             continue
-        if end - start.start() > 20:
+        if end - start.start() > 20 and not _is_a_short_list(value):
             kept.append(text[at : start.start()])
             found.value(value, place.within("JSON"))
         else:
@@ -183,20 +214,41 @@ def _json_within(found: Dissection, text: str, place: Place) -> str:
     return "".join(kept) + text[at:]
 
 
+def _is_a_short_list(value) -> bool:
+    """Whether a value of JSON is a few numbers: many such in a text are looked at together."""
+    return isinstance(value, list) and len(value) < 20 and all(isinstance(each, int | float) for each in value)
+
+
 def _arrays(found: Dissection, text: str, place: Place) -> None:
     """Lists that are written out: `[54, 61, …]`, `array([...])`, of numbers or of words in quotes."""
+    if "np." in text:
+        text = SCALAR_OF_NUMPY.sub(r"\1", text)
     pools = defaultdict(list)
+    mixed = defaultdict(list)
+    lists = []
     for match in BRACKETS.finditer(text):
         inner = match[1]
         items = [a or b or c for a, b, c in LIST_ITEM.findall(inner)] if "," in inner else inner.split()
+        is_quoted = "'" in inner or '"' in inner
+        items = [each.strip() for each in items[:MOST_ROWS]]
         if len(items) >= 4:
-            column = column_of([each.strip() for each in items[:MOST_ROWS]])
-            if column.numbers is not None or "'" in inner or '"' in inner:
-                found.add(place.within("list"), {"": column}, "arrays")
+            column = column_of([INTEGER_OF_R.sub(r"\1", each) for each in items])
+            if column.numbers is not None or is_quoted:
+                table = found.add(place.within("list"), {"": column}, "arrays")
+                if column.numbers is not None:
+                    lists.append((table, column.numbers))
         elif len(items) >= 2:
-            items = [TRUTH.get(each.strip(), each.strip()) for each in items]
-            if all(map(NUMBER.fullmatch, items)):
-                pools[len(items), inner.lstrip().startswith(("True", "False"))].append(items)
+            here = [TRUTH.get(each, each) for each in items]
+            if all(map(NUMBER.fullmatch, here)):
+                pools[len(items), inner.lstrip().startswith(("True", "False"))].append(here)
+        if is_quoted and 3 <= len(items) <= MOST_FIELDS:  # [(54, 'F', 12.4), …]
+            mixed[len(items)].append(items)
+    for rows in mixed.values():
+        if len(rows) >= FEWEST_ALIKE:
+            found.add(place.within("tuples"), columns_of([[f"#{i}" for i in range(len(rows[0]))], *rows]))
+    if len(lists) >= 3 and all(len(numbers) < 20 for _, numbers in lists):  # a cohort, group by group
+        numbers = np.concatenate([each for _, each in lists])
+        found.tables.append(Table(place.within("lists"), {"": Column(numbers)}, "pooled", pieces=lists))
     for (length, is_survival), rows in pools.items():  # a list of short tuples: [(54, 1), (61, 0), …]
         if len(rows) >= FEWEST_ALIKE:
             names = ["event", "time"] if is_survival and length == 2 else map(str, range(length))
@@ -220,7 +272,7 @@ def _named_lists(found: Dissection, text: str, place: Place) -> None:
     """Lists and columns that have a name, as polars, pyarrow and a program's literals write them."""
     named = defaultdict(dict)
     for name, inner in NAMED_LIST.findall(text):  # {'age': [54, 61, …], 'time': […]}
-        items = [each.strip(" '\"\n") for each in inner.split(",")]
+        items = [INTEGER_OF_R.sub(r"\1", each.strip(" '\"\n")) for each in inner.split(",")]
         named[len(items)].setdefault(name, column_of(items))
     for length, columns in named.items():
         if len(columns) > 1 and (length > FEWEST_ALIKE or (length > 2 and len(columns) > 2)):
@@ -257,6 +309,7 @@ def take_lines_apart(found: Dissection, text: str, place: Place) -> None:
     """Tables in lines: with a delimiter, in columns, or only alike."""
     alike: dict[tuple, list] = {}
     block: list[str] = []
+    header = ""  # a line alone before a block, if it has several words and no digit
     wide: list[str] = []  # the left part of a frame that pandas broke into parts, whose first lines end in a \\
     pairs: dict[tuple, list] = {}
     alone: list[tuple] = []  # the pairs of lines with one each
@@ -268,6 +321,8 @@ def take_lines_apart(found: Dissection, text: str, place: Place) -> None:
         line = line.rstrip().removesuffix("\\\\").rstrip()
         if line.lstrip().startswith(("#", "//", "*", ">")):
             line = line.lstrip().lstrip("#/*>")
+        if " 95% CI" in line:  # R's names of limits
+            line = line.replace(" 95% CI", "_95%_CI")
         if TITLE.fullmatch(line):
             continue
         if glimpse := GLIMPSE.match(line):
@@ -295,6 +350,14 @@ def take_lines_apart(found: Dissection, text: str, place: Place) -> None:
                 continue
             if len(block) >= 5 and all(len(each.split()) == 1 for each in block):
                 found.add(place.within("words"), {"": column_of([each.strip(" ,;'\"") for each in block])}, "words")
+                if len(fields := [FIELD.findall(each.strip()) for each in block]) >= FEWEST_ALIKE:
+                    _add_fields(found, block, fields, place)
+            if len(block) == 1 and len(block[0].split()) >= 3 and not any(map(str.isdigit, block[0])):
+                header, block = block[0], []  # SAS leaves a line between names and values
+                continue
+            if header and len(block) > 1 and len(block[0].split()) == len(header.split()) and _starts(block[0]):
+                block.insert(0, header)
+            header = ""
             if len(block) < 2 or not _block(found, block[:MOST_ROWS], place):
                 for before, each in enumerate(block, number - len(block)):
                     _note_alike(each, before, alike, lambda rows: _add_alike(found, rows, place))
@@ -306,6 +369,12 @@ def take_lines_apart(found: Dissection, text: str, place: Place) -> None:
             pairs.setdefault(tuple(row), []).append(list(row.values()))
     for names, rows in pairs.items():  # `age=54, grade=2, …`, or the same as Python or JSON writes it
         found.add(place.within("pairs"), columns_of([list(names), *rows[:MOST_ROWS]]), "record")
+
+
+def _starts(line: str) -> bool:
+    """Whether a line begins with a number and goes on with others."""
+    words = line.split()
+    return bool(NUMBER.fullmatch(words[0])) and sum(bool(NUMBER.fullmatch(word)) for word in words) > 1
 
 
 def _are_types(line: str) -> bool:
@@ -344,6 +413,14 @@ def _add_alike(found: Dissection, rows: list[list[str]], place: Place) -> None:
         found.add(place.within("lines"), columns, "lines")
 
 
+def _add_fields(found: Dissection, block: list[str], fields: list[list[str]], place: Place) -> None:
+    """Lines without blanks that have the same letters and digits at the same places: columns of a fixed width."""
+    shapes = {FIXED.sub("0", LETTER.sub("A", line.strip())) for line in block}
+    if len(shapes) == 1 and FIELDS.fullmatch(shapes.pop()) and len(fields[0]) >= 3:
+        columns = {f"#{i}": column_of([row[i] for row in fields[:MOST_ROWS]]) for i in range(len(fields[0]))}
+        found.add(place.within("fields"), columns, "lines")
+
+
 def _note_alike(line: str, number: int, alike: dict, add: Callable) -> None:
     """Sort a line by its kinds of words: numbers at the same places, not far apart, make it one of a table's rows."""
     if len(line) > 2000:
@@ -361,6 +438,8 @@ def _note_alike(line: str, number: int, alike: dict, add: Callable) -> None:
         if number - last > (FARTHEST if len(numbers) > 1 else 2):
             add(rows)
             rows = []
+        if not rows and len(settings_in(line)) >= 2:  # a line of a training's log
+            return
         rows.append(numbers)
         alike[tuple(kinds)] = number, rows
 
@@ -382,10 +461,15 @@ def _block(found: Dissection, lines: list[str], place: Place) -> bool:
             if len(rows) >= 2:
                 columns = columns_of(rows)
                 found.add(place.within("table"), columns)
+                if delimiter == "|" and any(map(_holds_numbers, columns.values())):  # a frame, as Stata draws it
+                    return _block(found, [line.replace("|", " ") for line in lines], place)
                 return len(rows) >= 0.9 * len(lines) and not any(map(_holds_numbers, columns.values()))
     rows = [re.split(r"\s{2,}", line.strip()) for line in lines]  # a cell may be several words
+    keys = ()
     if len(rows) > 2 and len(rows[1]) == 1 < len(rows[2]):  # pandas writes the index's name below the header
-        del rows[1]
+        keys = tuple(rows.pop(1))
+        if len(rows[0]) == len(rows[1]) - 1:
+            rows[0] = [*keys, *rows[0]]
     if (
         len({len(row) for row in rows[1:]}) > 1
         or len(rows[0]) < 2
@@ -401,9 +485,13 @@ def _block(found: Dissection, lines: list[str], place: Place) -> bool:
             header = ["index", *header]
         if len(header) == usual:
             columns = columns_of([header, *whole])
-            found.add(place.within("table"), columns)
+            table = found.add(place.within("table"), columns)
+            if table is not None:
+                table.keys = keys
             if any(map(_holds_numbers, columns.values())):
                 return False
+        elif (start := _start_of_table(lines)) and not any(map(str.isdigit, lines[start])):  # below other lines
+            return _block(found, lines[start:], place)
         elif len(whole) >= FEWEST_ALIKE:
             found.add(place.within("table"), columns_of([[f"#{i}" for i in range(usual)], *whole]))
         return len(header) == usual and len(whole) >= 0.9 * (len(rows) - 1)

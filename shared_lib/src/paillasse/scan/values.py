@@ -15,9 +15,14 @@ import numpy as np
 
 from paillasse.scan.containers import MOST_ROWS, Column, Place, Table, Text, column_of
 from paillasse.scan.dissection import Dissection
+from paillasse.scan.identifiers import BIRTH_NAMES
+from paillasse.scan.known import plain
+from paillasse.scan.names import IDENTIFIERS
 
 SHORT = 60  # letters; shorter texts hold no table, and are looked at together
 FEW = 5  # items of which a list of records is one
+IDENTIFYING = IDENTIFIERS | BIRTH_NAMES
+FEW_NUMBERS = {2, 3, 4}  # of a list that is a point, or a short row
 TYPES = {each: f"<{each}" for each in ("f8", "f4", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1")} | {
     "float64": "<f8", "float32": "<f4", "int64": "<i8", "int32": "<i4", "int16": "<i2", "int8": "<i1",
     "uint64": "<u8", "uint32": "<u4", "uint16": "<u2", "uint8": "<u1", "bool": "<u1", "u1c": "<u1",
@@ -76,6 +81,10 @@ class _Walk:
             for key, item in value.items()
             if isinstance(item, int | float | str) and not isinstance(item, bool)
         }
+        for key, item in alone.items():
+            if plain(key) in IDENTIFYING:
+                self.short.append(f"{key}: {str(item)[:SHORT]}")
+        self.words([key for key in alone if key.isdecimal()], place)
         if len(alone) >= 4:  # one patient, perhaps: the rule asks for names of the catalogue
             self.found.add(place, {key: column_of([item]) for key, item in alone.items()}, "record")
         side_by_side = {}
@@ -85,10 +94,12 @@ class _Walk:
                 side_by_side[name] = column
         if side_by_side:
             self.arrays(side_by_side, path, place)
+        if are_alike := _are_alike(value):  # the states of widgets
+            self.records(list(value.values()), path, place)
         for key, item in value.items():
             if len(key) > 3:
                 self.short.append(key[:SHORT])
-            self.value(item, (*path, key), place.within(key))
+            self.value(item, (*path, "*" if are_alike else key), place.within(key))
 
     def sequence(self, value: list, path: tuple, place: Place) -> None:
         if not value:
@@ -97,6 +108,8 @@ class _Walk:
         if not kinds & {dict, list}:
             if id(value) not in self.taken:
                 self.arrays({"": column_of(value)}, path, place)
+            if kinds == {str}:
+                self.words(value, place)
             for item in value:
                 if isinstance(item, str):
                     self.string(item, place)
@@ -127,6 +140,11 @@ class _Walk:
                     self.short.extend(each[:SHORT] for each in column.texts[:20_000])
                     self.lines(column.texts, place.within(name))
 
+    def words(self, texts: list[str], place: Place) -> None:
+        """Texts in quotes: numbers among them were given to somebody, not counted or measured."""
+        if sum(map(str.isdecimal, texts)) >= 4:
+            self.found.add(place.within("words"), {"": Column(texts=texts[:MOST_ROWS])}, "words")
+
     def lines(self, texts: list[str], place: Place) -> None:
         """Texts with numbers in them, such as what hovering shows or annotations, as lines of one text."""
         if sum(any(map(str.isdigit, each)) for each in texts[:50]) >= 4:
@@ -148,6 +166,8 @@ class _Walk:
         for name, column in columns.items():
             if column.numbers is None:
                 self.lines(column.texts, place.within(name))
+            elif column.texts is not None:
+                self.words(column.texts, place.within(name))
         if columns:
             self.found.add(place, columns, "frame" if not path or len(columns) > 1 else "arrays")
 
@@ -180,6 +200,12 @@ class _Walk:
                 place.within("cells"), {name: column_of(each) for name, each in zip(names, cells, strict=False)}
             )
 
+    def points(self, lists: list[np.ndarray], place: Place) -> None:
+        """Short lists at the same place of many objects, such as the coordinates of points, as rows."""
+        if len({len(each) for each in lists}) == 1:
+            rows = np.stack(lists[:MOST_ROWS])
+            self.found.add(place, {str(i): Column(rows[:, i]) for i in range(rows.shape[1])}, "matrix")
+
     def finish(self) -> None:
         for path, values in self.scalars.items():
             if "*" in path:
@@ -190,6 +216,8 @@ class _Walk:
                 column = Column(np.concatenate([numbers for _, numbers in pieces]))
                 place = self.place.within("/".join(str(each) for each in path))
                 self.found.tables.append(Table(place, {str(path[-1]): column}, "pooled", pieces=pieces))
+            if len(pieces) >= FEW - 1 and {len(numbers) for _, numbers in pieces} <= FEW_NUMBERS:
+                self.points([numbers for _, numbers in pieces], self.place.within("/".join(map(str, path))))
         if self.short:
             self.found.texts.append(Text(self.place, "\n".join(dict.fromkeys(self.short))))
 
@@ -280,7 +308,10 @@ def _rows(rows: list[list]) -> Iterator[tuple[str, Column]]:
 
 
 def _flat(item: dict, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:
+    is_model = item.get("type") == "object"  # Bokeh's, which counts its models and names their classes
     for key, value in item.items():
+        if is_model and key in ("id", "name"):
+            continue
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if isinstance(value, dict):
@@ -316,6 +347,15 @@ def _is_split_frame(value: dict) -> bool:
 def _is_plotly_table(value: dict) -> bool:
     parts = [value.get("header"), value.get("cells")]
     return all(isinstance(each, dict) and isinstance(each.get("values"), list) and each["values"] for each in parts)
+
+
+def _are_alike(value: dict) -> bool:
+    """Whether an object has objects with the same keys for values, and these have more within them."""
+    items = list(value.values())
+    if len(items) < FEW - 1 or not all(isinstance(item, dict) and item for item in items):
+        return False
+    first = items[0].keys()
+    return all(item.keys() == first for item in items) and not _is_dict_of_dicts(value)
 
 
 def _is_dict_of_dicts(value: dict) -> bool:
