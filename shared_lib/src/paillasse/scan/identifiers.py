@@ -281,7 +281,7 @@ def numbers_given(texts: list[str]) -> int:
 
     Codes of drugs begin all alike, and counts are of different lengths.
 
-    >>> numbers_given(["482917", "551203", "330192", "774021"]), numbers_given(["9261104", "9310458", "9400214"] * 2)
+    >>> numbers_given("482917 551203 330192 774021".split()), numbers_given("926110 931045 940021 940022".split())
     (4, 0)
     """
     different = list(dict.fromkeys(text for text in texts if text.isdecimal() and 6 <= len(text) <= 12))
